@@ -1,0 +1,1 @@
+"""The command line: parse, call, render. One file a command; heavy imports live inside commands."""
