@@ -1,11 +1,13 @@
 """Small real audio files in every container, so that tests meet files and not fakes.
 
-:func:`make` is what tests call. The sound is a seeded mix of tones and noise, so that two seeds are two
-different recordings in every container, and equal arguments give equal audio. Formats that nothing at
-hand can encode are written here byte by byte: Monkey's Audio and Musepack as silence (their
-"nothing to decode" frames need no entropy coder; the bytes a decoder skips are seeded), DSF and DFF as
+:func:`make` is what tests call. The sound is a seeded mix of tones and noise: two seeds are two
+recordings in every container, and equal arguments give equal audio. Formats that nothing at hand
+can encode are written here byte by byte: Monkey's Audio and Musepack as silence (their "nothing to
+decode" frames need no entropy coder; the bytes a decoder skips are seeded), DSF and DFF as
 first-order delta-sigma. :data:`KINDS` is the table of what there is.
 """
+
+# ruff: noqa: ARG001 (every encoder has the table's signature, not every one needs the seed)
 
 from __future__ import annotations
 
@@ -77,12 +79,12 @@ def _av(
             wanted = rate if not rates or rate in rates else rates[0]
             stream = out.add_stream(codec, rate=wanted, layout=layout, options=codec_options or {})
             picture = out.add_stream("mpeg4", rate=5, width=32, height=32) if video else None
+            out.start_encoding()  # opens the codecs: only then is a frame size known
             if picture is not None:
                 for value in range(5):
                     pixels = np.full((32, 32, 3), value * 40, dtype=np.uint8)
                     out.mux(picture.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
                 out.mux(picture.encode(None))
-            stream.codec_context.open()  # only then is the frame size known
             packed = np.ascontiguousarray(samples.reshape(1, -1))
             frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
             frame.sample_rate = rate
@@ -208,7 +210,7 @@ def _musepack(path: Path, samples: np.ndarray, rate: int, seed: int) -> None:
 
     rate_index = {44100: 0, 48000: 1, 37800: 2, 32000: 3}.get(rate, 0)
     channels, frames = min(samples.shape[1], 2), -(-len(samples) // 1152)
-    # rate (3 bits), bands - 1 (5), channels - 1 (4), mid/side (1), frames a packet as a power of 4 (3)
+    # rate (3 bits), bands - 1 (5), channels - 1 (4), mid/side (1), frames a packet: 4^n (3)
     layout = bytes([rate_index << 5 | 25, (channels - 1) << 4 | 0 << 3 | 1])
     stream = b"\x08" + number(len(samples)) + number(0) + layout
     stream = struct.pack(">I", binascii.crc32(stream)) + stream
@@ -298,7 +300,7 @@ def make(
 ) -> Path:
     """Write one file of a kind of :data:`KINDS` and return its path.
 
-    ``target`` is the file to write, or an existing folder (the file is then ``<kind>-<seed><suffix>``).
+    ``target`` is the file to write, or an existing folder (``<kind>-<seed><suffix>`` is made there).
     A codec that cannot do the rate or the channels gets the nearest it can. ``foreign`` adds what a
     real library has beside a mood: title, two artists, a date, a comment, a picture.
     """
@@ -359,7 +361,7 @@ def apev2_tag(items: dict[str, list[str]]) -> bytes:
 
 
 def add_foreign(path: Path, container: str) -> None:
-    """Give an untagged file the tags of a real library, with mutagen (ID3: bytes written by hand)."""
+    """Give an untagged file the tags of a real library; with mutagen, the ID3 of MP3 by hand."""
     import mutagen.aiff
     import mutagen.apev2
     import mutagen.asf

@@ -127,7 +127,7 @@ def tag(
 
 
 def parse(data: bytes) -> Tag:
-    """Take the ID3v2 tag at the start of ``data`` apart; frame bodies as they mean, not as stored."""
+    """Take the ID3v2 tag at the start of ``data`` apart; bodies without unsynchronisation."""
     assert data[:3] == b"ID3", "no ID3v2 tag here"
     version, flags, size = data[3], data[5], _from_synchsafe(data[6:10])
     body = data[10 : 10 + size]
