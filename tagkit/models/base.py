@@ -1,0 +1,25 @@
+"""The contract that every architecture keeps."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class TagModel(nn.Module):
+    """Input → logits, one a tag.
+
+    The input is what the model's front end makes: ``(batch, mels, frames)`` dB, or ``(batch, samples)``.
+    ``embed`` gives the representation below the last linear layer, ``(batch, dims)``; ``head`` maps it
+    to logits ``(batch, tags)``. No sigmoid anywhere: it happens once, in inference.
+
+    Submodules carry the names of the published implementations, so that their checkpoints load with strict keys.
+    """
+
+    def embed(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def head(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.embed(x))
