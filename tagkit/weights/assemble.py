@@ -1,0 +1,82 @@
+"""Tensors into a model and its front end: every name there, every shape right, nothing left over.
+
+Nothing is allocated on a stranger's word: a model is first laid out without memory, compared with the
+tensors that are really there, and then takes those tensors as its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tagkit.errors import WeightsError
+from tagkit.features import FrontEnd, LogMel
+from tagkit.models import TagModel, build
+
+_SHOWN = 8
+
+
+def model(
+    architecture: str, arguments: Mapping[str, Any], tags: int, state: Mapping[str, Tensor]
+) -> TagModel:
+    """Return the model with exactly ``state``, in evaluation mode.
+
+    Raises WeightsError for an unknown architecture, for arguments that it does not take, and for
+    tensors that do not match, naming the first of them.
+    """
+    try:
+        with torch.device("meta"):
+            empty = build(architecture, tags, **arguments)
+    except WeightsError:
+        raise
+    except Exception as error:  # a stranger's arguments may fail in any way
+        raise WeightsError(f"{architecture} cannot be built: {error}") from error
+    _refuse(mismatches(empty.state_dict(), state), architecture)
+    empty.load_state_dict(dict(state), strict=True, assign=True)
+    for name, tensor in itertools.chain(empty.named_parameters(), empty.named_buffers()):
+        if tensor.is_meta:
+            raise WeightsError(
+                f"{architecture} keeps {name} out of its state: it cannot be bundled"
+            )
+    return empty.eval()
+
+
+def front_end(spec: FrontEnd, state: Mapping[str, Tensor]) -> LogMel:
+    """Return the front end with a model's own ``window`` and ``mel_fb``. Raises WeightsError."""
+    with torch.device("meta"):
+        wanted = {
+            "window": torch.empty(spec.n_fft),
+            "mel_fb": torch.empty(spec.n_fft // 2 + 1, spec.n_mels),
+        }
+    _refuse(mismatches(wanted, state), "its front end")
+    module = LogMel(spec, state["mel_fb"])
+    module.load_state_dict(dict(state), strict=True)
+    return module.eval()
+
+
+def mismatches(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+    """Return a line for each tensor that is missing, left over, of another kind, or not finite."""
+    common = [name for name in wanted if name in found]
+    lines = [f"missing: {name} {_kind(wanted[name])}" for name in wanted if name not in found]
+    lines += [f"left over: {name} {_kind(found[name])}" for name in found if name not in wanted]
+    for name in common:
+        if _kind(found[name]) != _kind(wanted[name]):
+            lines.append(f"{name} is {_kind(found[name])}, not {_kind(wanted[name])}")
+        elif not bool(torch.isfinite(found[name]).all()):
+            lines.append(f"{name} holds values that are not finite")
+    return lines
+
+
+def _refuse(lines: list[str], what: str) -> None:
+    if lines:
+        more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+        text = "\n  ".join([f"the tensors are not those of {what}:", *lines[:_SHOWN], *more])
+        raise WeightsError(text)
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
