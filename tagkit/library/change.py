@@ -1,0 +1,35 @@
+"""What is to change in one file, as plain data: the policy makes it, a plan carries it, the writer does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+Values = tuple[str, ...]
+
+
+class FieldChange(NamedTuple):
+    """One logical field: all its values before, all its values after. ``()`` is an absent field."""
+
+    field: str
+    old: Values
+    new: Values
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """The changes of one file, and what the file was when they were decided.
+
+    ``size`` in bytes and ``mtime_ns`` are for reports; what must still be true at the time of
+    writing is ``content`` (the :func:`~tagkit.library.payload.content_key`) and every ``old``.
+    ``kept`` names the fields that were left because their values are the user's.
+    """
+
+    path: Path
+    container: str
+    size: int
+    mtime_ns: int
+    content: str
+    changes: tuple[FieldChange, ...] = ()
+    kept: tuple[str, ...] = ()

@@ -1,0 +1,262 @@
+"""The journal: what every run changed in which file, durable before the file changes.
+
+One SQLite database. A row of ``writes`` goes through these states::
+
+    pending ──▶ done          the file holds the new values
+       └──────▶ void          the file was left as it was
+
+A process that dies between leaves ``pending``; :mod:`tagkit.library.settle` looks at the file then.
+``undone`` marks a done write that has been taken back; taking back the undo clears it again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from tagkit.library import marker as marks
+from tagkit.library.change import FieldChange, FileChange
+from tagkit.library.database import Database
+from tagkit.library.fields import MARKER
+from tagkit.library.marker import Marker
+from tagkit.library.runlock import RunLocks
+
+Kind: TypeAlias = Literal["tag", "apply", "undo", "strip"]
+State: TypeAlias = Literal["pending", "done", "void"]
+
+VERSION = 1
+_SCHEMA = """
+CREATE TABLE runs (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind     TEXT NOT NULL,
+    started  TEXT NOT NULL,               -- ISO 8601, UTC
+    finished TEXT,
+    command  TEXT NOT NULL,               -- JSON list of arguments
+    version  TEXT NOT NULL,
+    model    TEXT NOT NULL,
+    settings TEXT NOT NULL                -- JSON: how logical fields map to native ones in this run
+);
+CREATE TABLE writes (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    run       INTEGER NOT NULL REFERENCES runs (id),
+    path      BLOB NOT NULL,              -- os.fsencode: names need not be text
+    content   TEXT NOT NULL,              -- content key
+    container TEXT NOT NULL,
+    changes   TEXT NOT NULL,              -- JSON: [[field, [old...], [new...]], ...]
+    state     TEXT NOT NULL,
+    undone    INTEGER NOT NULL DEFAULT 0,
+    reverts   INTEGER REFERENCES writes (id)
+);
+CREATE INDEX writes_by_run ON writes (run);
+CREATE INDEX writes_by_path ON writes (path);
+CREATE INDEX writes_by_content ON writes (content);
+CREATE INDEX writes_pending ON writes (state) WHERE state = 'pending';
+"""
+
+
+class Run(NamedTuple):
+    id: int
+    kind: Kind
+    started: str
+    finished: str | None
+    command: tuple[str, ...]
+    version: str
+    model: str
+    settings: Mapping[str, Any]
+    files: int  # done writes
+    undone: int  # of these, taken back
+
+
+class Write(NamedTuple):
+    id: int
+    run: int
+    path: Path
+    content: str
+    container: str
+    changes: tuple[FieldChange, ...]
+    state: State
+    undone: bool
+    reverts: int | None
+
+
+def default_path() -> Path:
+    """Return where the user's journal lies."""
+    import platformdirs
+
+    return platformdirs.user_data_path("tagkit") / "journal.sqlite3"
+
+
+_RUNS = """
+SELECT r.*, count(w.id), total(w.undone) FROM runs r
+LEFT JOIN writes w ON w.run = r.id AND w.state = 'done'
+"""
+_WRITES = "SELECT id, run, path, content, container, changes, state, undone, reverts FROM writes"
+
+
+class Journal:
+    """An open journal. Every method raises StoreError where the database cannot be used.
+
+    What a method has recorded is on the disk when it returns. Several processes may work on one journal.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._db = Database(path, name="journal", schema=_SCHEMA, version=VERSION)
+        self._locks = RunLocks(path)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._locks.release_all()
+        self._db.close()
+
+    def begin(
+        self,
+        kind: Kind,
+        *,
+        command: Sequence[str],
+        version: str,
+        model: str = "",
+        settings: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Record the start of a run and return its number. It counts as alive until ``finish``."""
+        with self._db.transaction():
+            run = self._db.run(
+                "INSERT INTO runs (kind, started, command, version, model, settings)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                kind,
+                _now(),
+                json.dumps(list(command)),
+                version,
+                model,
+                json.dumps(settings or {}),
+            )
+            self._locks.hold(run)  # before anyone can see the run
+        return run
+
+    def finish(self, run: int) -> None:
+        with self._db.transaction():
+            self._db.run("UPDATE runs SET finished = ? WHERE id = ?", _now(), run)
+            self._locks.release(run)
+
+    def is_alive(self, run: int) -> bool:
+        """Whether some process is still at work on this run."""
+        return self._locks.is_alive(run)
+
+    def pending(self, run: int, change: FileChange, *, reverts: int | None = None) -> int:
+        """Record what is about to change, durably, and return the write's number.
+
+        ``reverts`` is the write that this one takes back.
+        """
+        with self._db.transaction():
+            return self._db.run(
+                "INSERT INTO writes (run, path, content, container, changes, reverts, state)"
+                " VALUES (?, ?, ?, ?, ?, ?, 'pending')",
+                run,
+                os.fsencode(change.path),
+                change.content,
+                change.container,
+                json.dumps([[c.field, c.old, c.new] for c in change.changes]),
+                reverts,
+            )
+
+    def done(self, write: int) -> None:
+        """Record that the file holds the new values."""
+        taken_back = "SELECT reverts FROM writes WHERE id = ?"
+        with self._db.transaction():
+            self._db.run("UPDATE writes SET state = 'done' WHERE id = ?", write)
+            self._db.run(f"UPDATE writes SET undone = 1 WHERE id = ({taken_back})", write)
+            # Who takes back an undo puts forward again what that one had taken back.
+            put_forward = taken_back.replace("?", f"({taken_back})")
+            self._db.run(f"UPDATE writes SET undone = 0 WHERE id = ({put_forward})", write)
+
+    def void(self, write: int) -> None:
+        """Record that the file was left as it was."""
+        with self._db.transaction():
+            self._db.run("UPDATE writes SET state = 'void' WHERE id = ?", write)
+
+    def nothing_left(self, write: int) -> None:
+        """Record that nothing of this write is left in the file to be taken back."""
+        with self._db.transaction():
+            self._db.run("UPDATE writes SET undone = 1 WHERE id = ?", write)
+
+    def runs(self, limit: int = -1) -> list[Run]:
+        """Return the runs, newest first; ``limit`` -1 is all."""
+        return self._db.rows(f"{_RUNS} GROUP BY r.id ORDER BY r.id DESC LIMIT ?", limit, make=_run)
+
+    def run(self, number: int) -> Run | None:
+        return _first(self._db.rows(f"{_RUNS} WHERE r.id = ? GROUP BY r.id", number, make=_run))
+
+    def last_run(self) -> Run | None:
+        """Return the newest run that still has something to take back; an undo is none of them."""
+        found = self._db.rows(
+            f"{_RUNS} WHERE r.kind <> 'undo' GROUP BY r.id"
+            " HAVING count(w.id) > total(w.undone) ORDER BY r.id DESC LIMIT 1",
+            make=_run,
+        )
+        return _first(found)
+
+    def writes(self, run: int) -> Iterator[Write]:
+        """Yield the done writes of a run, the last one first."""
+        # One by one and not from an open cursor: the caller writes to the journal in between.
+        numbers = self._db.rows(
+            "SELECT id FROM writes WHERE run = ? AND state = 'done' ORDER BY id DESC",
+            run,
+            make=tuple,
+        )
+        for (number,) in numbers:
+            yield from self._db.rows(f"{_WRITES} WHERE id = ?", number, make=_write)
+
+    def unsettled(self) -> list[Write]:
+        """Return the writes of dead runs of which nobody knows yet whether they happened."""
+        found = self._db.rows(f"{_WRITES} WHERE state = 'pending' ORDER BY id", make=_write)
+        alive = {run for run in {w.run for w in found} if self.is_alive(run)}
+        return [w for w in found if w.run not in alive]
+
+    def history(self, path: Path, content: str) -> list[Write]:
+        """Return the done writes of a file, the last one first.
+
+        A file is known by its resolved path and content together; and by its content alone where
+        the journal's path is no longer there, for then it has been moved here.
+        """
+        found = self._db.rows(
+            f"{_WRITES} WHERE content = ? AND state = 'done' ORDER BY id DESC", content, make=_write
+        )
+        real = Path(os.path.realpath(path))
+        return [w for w in found if w.path == real or not os.path.exists(w.path)]  # noqa: PTH110 (never raises)
+
+    def remembered(self, path: Path, content: str) -> Marker | None:
+        """Return the marker that tagkit last left in this file, whether or not it is still there."""
+        for write in self.history(path, content):
+            for change in write.changes:
+                if change.field == MARKER:
+                    return marks.parse(change.new)
+        return None
+
+
+def _run(row: tuple[Any, ...]) -> Run:
+    number, kind, started, finished, command, version, model, settings, files, undone = row
+    argv, how = tuple(json.loads(command)), json.loads(settings)
+    return Run(number, kind, started, finished, argv, version, model, how, files, int(undone))
+
+
+def _write(row: tuple[Any, ...]) -> Write:
+    number, run, path, content, container, text, state, undone, reverts = row
+    changes = tuple(FieldChange(f, tuple(old), tuple(new)) for f, old, new in json.loads(text))
+    where = Path(os.fsdecode(path))
+    return Write(number, run, where, content, container, changes, state, bool(undone), reverts)
+
+
+def _first(runs: list[Run]) -> Run | None:
+    return runs[0] if runs else None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

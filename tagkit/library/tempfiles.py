@@ -1,0 +1,84 @@
+"""Temporary files beside the music: recognisable, owned while their process lives, swept when it is dead.
+
+The owner holds a lock (``flock``) on its temporary file. The kernel lets go of it however the process
+ends, so a file that can be locked by someone else has no owner any more, and may go.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+from pathlib import Path
+
+_NAME = re.compile(r"\.tagkit-[0-9a-f]{16}\.tmp")
+# Errors of file systems that have no locks at all (some network mounts): nothing is owned or swept there.
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
+
+
+def create(folder: Path) -> tuple[Path, int]:
+    """Make an empty file in ``folder`` that only this user can read; return its path and open descriptor.
+
+    The name ends in ``.tmp``, so that no media scanner takes it for music. Close the descriptor to
+    give up ownership. Raises OSError.
+    """
+    while True:
+        path = folder / f".tagkit-{secrets.token_hex(8)}.tmp"
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        # A sweeper can come between the two steps; then the lock or the name is gone: take another.
+        if _lock(fd) is not False and _is_same(path, fd):
+            return path, fd
+        os.close(fd)
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Remove the temporary files that dead runs left in ``folder``; return them.
+
+    Anything that is not ours by name, not a regular file, owned by a living process or not ours to
+    remove stays where it is.
+    """
+    removed = []
+    for entry in os.scandir(folder):
+        if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+            path = folder / entry.name
+            if _remove_if_orphan(path):
+                removed.append(path)
+    return removed
+
+
+def _remove_if_orphan(path: Path) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        if _lock(fd) is not True or not _is_same(path, fd):
+            return False
+        path.unlink()
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def _lock(fd: int) -> bool | None:
+    """Lock without waiting: True; False where another holds it; None where there are no locks."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return None
+        raise
+    return True
+
+
+def _is_same(path: Path, fd: int) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(fd))
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,68 @@
+"""Take back what a run wrote: the old values, where the new ones are still there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tagkit.library import marker as marks
+from tagkit.library.change import FieldChange, FileChange, Values
+from tagkit.library.fields import MARKER
+from tagkit.library.journal import Journal, Write
+from tagkit.library.marker import Marker
+
+if TYPE_CHECKING:
+    from tagkit.library.containers import TagFile
+
+
+class Reversal(NamedTuple):
+    """``change`` takes a write back as far as possible; ``left`` names the fields that somebody has edited since."""
+
+    change: FileChange
+    left: tuple[str, ...]
+
+
+def last_write(journal: Journal, path: Path, content: str, run: int | None = None) -> Write | None:
+    """Return the newest write of a file that is not taken back yet: of ``run``, or of any that is no undo."""
+    for write in journal.history(path, content):
+        asked = write.reverts is None if run is None else write.run == run
+        if asked and not write.undone:
+            return write
+    return None
+
+
+def reversal(write: Write, path: Path, tags: TagFile) -> Reversal:
+    """Compare what ``write`` did with what the file at ``path`` (it may have moved) holds now."""
+    stat = path.stat()
+    changes: list[FieldChange] = []
+    left: list[str] = []
+    for field, old, new in write.changes:
+        current = tuple(tags.get(field))
+        if field == MARKER:
+            old = _marker_before(old, new, current, {c.field for c in changes})
+        elif current not in (old, new):
+            left.append(field)
+            continue
+        if current != old:
+            changes.append(FieldChange(field, current, old))
+    change = FileChange(
+        path=path,
+        container=write.container,
+        size=stat.st_size,
+        mtime_ns=stat.st_mtime_ns,
+        content=write.content,
+        changes=tuple(changes),
+    )
+    return Reversal(change, tuple(left))
+
+
+def _marker_before(old: Values, new: Values, current: Values, fields: set[str]) -> Values:
+    """Return the marker after an undo: the old one; where a later run has written its own, that one
+    with the old claims for the fields that go back."""
+    now, before = marks.parse(current), marks.parse(old)
+    if current in (old, new) or now is None:
+        return old
+    claims = {field: claim for field, claim in now.claims.items() if field not in fields}
+    if before is not None:
+        claims |= {field: before.claims[field] for field in fields & before.claims.keys()}
+    return marks.text(Marker(now.version, now.model, claims))

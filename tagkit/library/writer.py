@@ -1,0 +1,123 @@
+"""Apply one FileChange to its file: safely (``safesave``), proven, and journalled."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from tagkit.errors import (
+    AudioError,
+    ChangedError,
+    NoWriterError,
+    SaveError,
+    TagError,
+    TagkitError,
+)
+from tagkit.library import interrupts, payload, safesave, tempfiles
+from tagkit.library.change import FileChange
+from tagkit.library.journal import Journal
+from tagkit.library.safesave import Copy, SaveOptions, SkipError
+
+if TYPE_CHECKING:
+    from tagkit.library.containers import TagFile
+
+Opener: TypeAlias = "Callable[[Path], TagFile]"
+Status: TypeAlias = Literal["written", "unchanged", "skipped", "failed"]
+
+_AGAIN = "analyse it again"
+_BUG = "nothing was written; this is a bug in tagkit, please report it"
+
+
+class Outcome(NamedTuple):
+    """What became of one file. ``error`` says why it was skipped (on purpose) or failed."""
+
+    path: Path
+    status: Status
+    error: TagkitError | None = None
+
+
+class Writer:
+    """Writes the changes of one run of the journal.
+
+    ``open_tags`` opens a file's tag with the run's field layout, the one that made the changes too.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        run: int,
+        open_tags: Opener,
+        options: SaveOptions = SaveOptions(),
+    ) -> None:
+        self._journal = journal
+        self._run = run
+        self._open = open_tags
+        self._options = options
+        self._swept: set[Path] = set()
+
+    def apply(self, change: FileChange, *, reverts: int | None = None) -> Outcome:
+        """Write one file, or say why not. ``reverts`` is the journal's write that is taken back.
+
+        Raises StoreError alone: without its journal, tagkit writes nothing. A Ctrl-C during the
+        copy leaves the original; one that comes later waits until the file and journal are done.
+        """
+        if not change.changes:
+            return Outcome(change.path, "unchanged")
+        try:
+            self._write(change, reverts)
+        except (SkipError, NoWriterError) as error:
+            return Outcome(change.path, "skipped", error)
+        except (TagError, AudioError) as error:
+            return Outcome(change.path, "failed", error)
+        return Outcome(change.path, "written")
+
+    def _write(self, change: FileChange, reverts: int | None) -> None:
+        with safesave.os_errors(change.path):
+            path = change.path.resolve(strict=True)  # a symlink stays one; its target is written
+            self._sweep(path.parent)
+        with safesave.copied(path, self._options) as copy:
+            self._edit(copy, change)
+            copy.seal()
+            with interrupts.held():
+                there = dataclasses.replace(change, path=path)
+                write = self._journal.pending(self._run, there, reverts=reverts)
+                try:
+                    copy.commit()
+                finally:
+                    (self._journal.done if copy.replaced else self._journal.void)(write)
+
+    def _sweep(self, folder: Path) -> None:
+        if folder not in self._swept:
+            tempfiles.sweep(folder)
+            self._swept.add(folder)
+
+    def _edit(self, copy: Copy, change: FileChange) -> None:
+        """Edit the copy's tag, and prove that nothing but the asked-for fields is different."""
+        original = self._open(copy.original)
+        if payload.content_key(copy.original) != change.content:
+            raise ChangedError("it holds other audio than before", path=copy.original, hint=_AGAIN)
+        for field, old, _ in change.changes:
+            if tuple(original.get(field)) != old:
+                raise ChangedError(
+                    f"its {field} is not what it was", path=copy.original, hint=_AGAIN
+                )
+        edited = self._open(copy.temp)
+        for field, _, new in change.changes:
+            edited.set(field, new)
+        edited.save()
+        if payload.audio_digest(copy.temp) != payload.audio_digest(copy.original):
+            raise SaveError("the edit would have changed the audio", path=copy.original, hint=_BUG)
+        lost = _differences(original, self._open(copy.temp), change)
+        if lost:
+            raise SaveError(f"the edit would have changed {lost}", path=copy.original, hint=_BUG)
+
+
+def _differences(before: TagFile, after: TagFile, change: FileChange) -> str:
+    """Name what differs after the edit from what should be there; "" where all is as it should be."""
+    old, new = before.foreign(), after.foreign()
+    names = [name for name in old.keys() | new.keys() if old.get(name) != new.get(name)]
+    wanted = {field: values for field, _, values in change.changes}
+    names += [f for f, values in wanted.items() if tuple(after.get(f)) != values]
+    return ", ".join(sorted(names))
