@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from tagkit.features import LogMel
     from tagkit.models import TagModel
 
-SUFFIX = ".safetensors"
-
 
 @dataclass
 class Bundle:
