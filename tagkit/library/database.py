@@ -1,123 +1,157 @@
-"""SQLite opened carefully: WAL, a busy timeout, a schema version, and one border for its errors."""
+"""A SQLite database used carefully: the ground of the store and the journal.
+
+WAL, so that readers and one writer do not wait for each other; a busy timeout, so that two writers
+take turns; a format version; and one border where SQLite's errors become StoreError.
+"""
 
 from __future__ import annotations
 
-import os
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from tagkit.errors import StoreError
 
+Made = TypeVar("Made")
+
 BUSY_SECONDS = 30.0
-"""How long a second run waits for the first one's transaction; each takes milliseconds."""
+"""How long one process waits for another's transaction; each takes milliseconds."""
 
 
-@dataclass(frozen=True)
-class Schema:
-    """What a database file must be. ``application`` marks the file as this kind of database."""
+class Database:
+    """An open database. Every method raises StoreError where it cannot be used.
 
-    kind: str  # for people: "library store"
-    application: int
-    version: int
-    statements: tuple[str, ...]
-
-
-def connect(path: Path, schema: Schema) -> sqlite3.Connection:
-    """Open or create the database; its folder is created too.
-
-    The connection is in autocommit mode and may be used from any one thread at a time. Raises
-    StoreError where it cannot be opened, is no such database, or is newer than ``schema``.
+    ``name`` is what people call it, and marks the file as that kind of database. ``schema`` is the
+    script that makes an empty one (each statement ends its line); ``version`` the format it has then. ``durable``: what a
+    transaction has written survives a power failure too, and not only the end of the process.
+    May be used from several threads; they take turns.
     """
-    with guarded(path, schema.kind):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(
-            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+
+    def __init__(
+        self, path: Path, *, name: str, schema: str, version: int, durable: bool = True
+    ) -> None:
+        self.path = path
+        self.name = name
+        self._lock = threading.RLock()
         try:
-            _prepare(connection, path, schema)
-        except BaseException:
-            connection.close()
-            raise
-    return connection
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing. Takes the write lock at once: one taken half-way cannot be waited for."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
-@contextmanager
-def guarded(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
-    """Turn what SQLite or the operating system refuses into StoreError."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error) or "busy" in str(error):
-            hint = "another tagkit keeps it busy; try again when that is done"
-        else:
-            hint = "is the disk full, or the folder read-only?"
-        raise StoreError(f"the {kind} cannot be used: {error}", path=path, hint=hint) from error
-    except sqlite3.DatabaseError as error:
-        raise StoreError(
-            f"the {kind} is damaged: {error}",
-            path=path,
-            hint="move it away: tagkit starts a new one",
-        ) from error
-    except OSError as error:
-        raise StoreError(f"the {kind} cannot be used: {error.strerror}", path=path) from error
-
-
-def _prepare(connection: sqlite3.Connection, path: Path, schema: Schema) -> None:
-    _use_wal(connection)
-    # A commit then survives the death of the process; only a power failure may lose the last ones.
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA trusted_schema = OFF")  # the file may come from a stranger
-    if _version(connection, path, schema) == schema.version:
-        return
-    with transaction(connection):
-        # Asked again under the lock: another process may just have created it.
-        if _version(connection, path, schema) == 0:
-            for statement in schema.statements:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {schema.application}")
-            connection.execute(f"PRAGMA user_version = {schema.version}")
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to WAL; SQLite does not wait for its busy timeout when two processes do this at once."""
-    until = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > until:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._error(f"cannot be made: {error.strerror}") from error
+        with self._guarded():
+            self._connection = sqlite3.connect(
+                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare(schema, version, durable)
+            except BaseException:
+                self._connection.close()
                 raise
-            time.sleep(0.02)
 
+    def close(self) -> None:
+        with self._guarded():
+            self._connection.close()
 
-def _version(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if application != schema.application and (application or version or tables):
-        raise StoreError(f"this is not a tagkit {schema.kind}", path=path)
-    if version > schema.version:
-        raise StoreError(
-            f"the {schema.kind} was written by a newer tagkit (format {version})",
-            path=path,
-            hint="update tagkit, or name another file",
-        )
-    return int(version)
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing. Transactions do not nest."""
+        with self._guarded():
+            # The write lock is taken at once: one that is wanted half-way cannot be waited for.
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # a full disk may have rolled back already
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def run(self, statement: str, *parameters: object) -> int:
+        """Execute one statement and return the id of the row it inserted."""
+        with self._guarded():
+            return self._connection.execute(statement, parameters).lastrowid or 0
+
+    def run_many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        with self._guarded():
+            self._connection.executemany(statement, rows)
+
+    def rows(
+        self, query: str, *parameters: object, make: Callable[[tuple[Any, ...]], Made]
+    ) -> list[Made]:
+        """Return ``make(row)`` of every row that is found."""
+        with self._guarded():
+            return [make(row) for row in self._connection.execute(query, parameters)]
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            with self._lock:
+                yield
+        except sqlite3.OperationalError as error:
+            text = str(error)
+            if "locked" in text or "busy" in text:
+                hint = "another program keeps it busy; try again when that is done"
+            else:
+                hint = "is the disk full, or the folder read-only?"
+            raise self._error(f"cannot be used: {text}", hint) from error
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # a wrong statement: our mistake
+                raise
+            hint = "move it away, and tagkit starts a new one"
+            raise self._error(f"is damaged: {error}", hint) from error
+
+    def _error(self, message: str, hint: str | None = None) -> StoreError:
+        return StoreError(f"the {self.name} {message}", path=self.path, hint=hint)
+
+    def _prepare(self, schema: str, version: int, durable: bool) -> None:
+        self._use_wal()
+        self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        self._connection.execute("PRAGMA trusted_schema = OFF")  # it may be a stranger's file
+        if self._version() == 0:
+            with self.transaction():
+                if self._version() == 0:  # under the lock: another process may have been faster
+                    for statement in schema.split(";\n"):
+                        self._connection.execute(statement)
+                    self._connection.execute(f"PRAGMA application_id = {self._mark}")
+                    self._connection.execute(f"PRAGMA user_version = {version}")
+        found = self._version()
+        if found > version:
+            raise self._error(
+                f"was written by a newer tagkit (format {found}, this one knows {version})",
+                "update tagkit, or name another file",
+            )
+
+    def _use_wal(self) -> None:
+        """SQLite does not wait for its own timeout where two processes switch at once."""
+        until = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+
+    @property
+    def _mark(self) -> int:
+        return zlib.crc32(self.name.encode()) & 0x7FFFFFFF
+
+    def _version(self) -> int:
+        """The format; 0 is an empty database. Raises StoreError for a database of another kind."""
+        found = [
+            self._connection.execute(query).fetchone()[0]
+            for query in (
+                "PRAGMA user_version",
+                "PRAGMA application_id",
+                "SELECT count(*) FROM sqlite_schema",
+            )
+        ]
+        if found != [0, 0, 0] and found[1] != self._mark:
+            raise self._error("is another kind of database", "name another file")
+        return int(found[0])
