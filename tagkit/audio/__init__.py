@@ -1,30 +1,47 @@
 """Audio files as the models hear them: mono float32 at one sample rate, whole or in windows.
 
-Mono is the plain mean of the channels; samples are in [-1, 1] apart from overshoots of lossy codecs.
-Resampling is soxr "HQ". :func:`read_windows` decodes only the windows it returns, and returns what
-slices of :func:`read` would hold (to 1e-4: the resampler sees a margin around each window).
+Mono is the plain mean of the channels, in [-1, 1] apart from overshoots of lossy codecs. Resampling
+is soxr "HQ". :func:`read_windows` decodes only what it returns, and returns what slices of
+:func:`read` hold.
+
+A file is known by its content, never by its name. A truncated or damaged one is heard as far as it
+decodes; samples that are no numbers are silence. What cannot be heard at all raises AudioError.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+import av
 import numpy as np
+import soundfile
 import soxr
 
-from tagkit.audio.decoder import FloatArray, Span, open_decoder
+from tagkit.audio.decoder import Decoder, FloatArray
+from tagkit.audio.libav import LibavDecoder
+from tagkit.audio.sndfile import SndfileDecoder
 from tagkit.errors import AudioError
 
 __all__ = ["AudioInfo", "FloatArray", "probe", "read", "read_windows", "window_starts"]
 
-# Seconds of context on each side of a window, so that the resampler's filter does not see an edge.
+T = TypeVar("T")
+
+LIBRARY_ERRORS = (soundfile.SoundFileError, av.FFmpegError)
+
+# Seconds of sound on each side of a window, so that the resampler's filter does not see an edge.
 MARGIN = 0.05
+
+# Windows closer than this many seconds are decoded in one go: seeking between them costs more.
+GAP = 0.5
 
 
 class AudioInfo(NamedTuple):
-    """What a file holds: ``duration`` in seconds, native ``sample_rate`` in Hz, ``frames`` per channel."""
+    """What a file holds: ``duration`` in seconds, ``sample_rate`` in Hz, ``frames`` a channel."""
 
     duration: float
     sample_rate: int
@@ -32,24 +49,23 @@ class AudioInfo(NamedTuple):
     frames: int
 
 
-def probe(path: str | Path) -> AudioInfo:
-    """Return what ``path`` holds without decoding it all. Raises AudioError."""
-    with open_decoder(Path(path)) as source:
-        return AudioInfo(source.frames / source.rate, source.rate, source.channels, source.frames)
+def probe(path: str | os.PathLike[str]) -> AudioInfo:
+    """Return what ``path`` holds, counted rather than believed. Raises AudioError."""
+    return _listen(
+        path, lambda file: AudioInfo(file.frames / file.rate, file.rate, file.channels, file.frames)
+    )
 
 
-def read(path: str | Path, rate: int) -> FloatArray:
+def read(path: str | os.PathLike[str], rate: int) -> FloatArray:
     """Return the whole file as mono float32 (samples,) at ``rate`` Hz. Raises AudioError."""
-    with open_decoder(Path(path)) as source:
-        (samples,) = source.spans([(0, source.frames)])
-        return _resample(samples, source.rate, rate)
+    return _listen(path, lambda file: _resample(file.span(0, file.frames), file.rate, rate))
 
 
 def window_starts(total: int, length: int, most: int = 16) -> list[int]:
     """Where to cut at most ``most`` windows of ``length`` from ``total`` samples.
 
-    Spread evenly, the first at 0, the last ending at the track's end; as few as cover the track
-    where that is fewer than ``most``. A track shorter than a window has one, at 0.
+    Evenly spread, the first at 0, the last ending at the track's end; no more than cover the track.
+    A track shorter than a window has one, at 0.
     """
     count = min(most, math.ceil(total / length))
     if count <= 1:
@@ -58,51 +74,80 @@ def window_starts(total: int, length: int, most: int = 16) -> list[int]:
 
 
 def read_windows(
-    path: str | Path, rate: int, length: int, most: int = 16
+    path: str | os.PathLike[str], rate: int, length: int, most: int = 16
 ) -> tuple[FloatArray, float]:
     """Return windows (n, ``length``) of mono float32 at ``rate`` Hz, and the duration in seconds.
 
-    The windows lie at :func:`window_starts` of the whole track; a track shorter than ``length`` is
+    The windows lie at :func:`window_starts` of the whole track. A track shorter than ``length`` is
     repeated until it fills one. Raises AudioError.
     """
-    with open_decoder(Path(path)) as source:
-        total = max(1, _resampled(source.frames, source.rate, rate))
+
+    def work(file: Decoder) -> tuple[FloatArray, float]:
+        total = _resampled(file.frames, file.rate, rate)
         starts = window_starts(total, length, most)
-        cuts = [
-            _cut(start, min(length, total), source.rate, rate, source.frames) for start in starts
-        ]
         windows = np.empty((len(starts), length), np.float32)
-        for row, samples, (_, offset) in zip(
-            windows, source.spans([span for span, _ in cuts]), cuts, strict=True
-        ):
-            heard = _resample(samples, source.rate, rate)[offset : offset + length]
-            row[:] = np.resize(heard, length)
-        return windows, source.frames / source.rate
+        for first, last in _neighbours(starts, length, round(GAP * rate)):
+            heard = _hear(file, starts[first], min(starts[last] + length, total), rate)
+            for row in range(first, last + 1):
+                offset = starts[row] - starts[first]
+                windows[row] = np.resize(heard[offset : offset + length], length)
+        return windows, file.frames / file.rate
+
+    return _listen(path, work)
 
 
-def _cut(start: int, length: int, native: int, rate: int, frames: int) -> tuple[Span, int]:
-    """The native span to decode for a window, and where the window begins in its resampled samples.
+def _listen(path: str | os.PathLike[str], work: Callable[[Decoder], T]) -> T:
+    """Do ``work`` with libsndfile, or where that gives up, at once or half way, with FFmpeg.
 
-    The span begins on a point that both sample grids share, so that resampling it alone gives the
-    samples that resampling everything would.
+    The one border where the libraries' exceptions become AudioError.
     """
-    if native == rate:
-        return (start, start + length), 0
-    common = math.gcd(native, rate)
-    up, down = rate // common, native // common
+    path = Path(path)
+    if path.exists() and not path.is_file():  # opening a pipe would wait for its other end
+        raise AudioError("is not a file", path=path)
+    for decoder in (SndfileDecoder, LibavDecoder):
+        try:
+            with contextlib.closing(decoder(path)) as file:
+                return work(file)
+        except (AudioError, OSError, ValueError, MemoryError, *LIBRARY_ERRORS) as error:
+            failure = error
+    reason = getattr(failure, "message", None) or getattr(failure, "strerror", None) or failure
+    raise AudioError(
+        f"cannot be heard: {reason}", path=path, hint="try it in a player: it may be damaged"
+    ) from failure
+
+
+def _neighbours(starts: list[int], length: int, gap: int) -> Iterator[tuple[int, int]]:
+    """Group windows that nearly touch: the first and the last index of each group."""
+    first = 0
+    for i in range(1, len(starts) + 1):
+        if i == len(starts) or starts[i] > starts[i - 1] + length + gap:
+            yield first, i - 1
+            first = i
+
+
+def _hear(file: Decoder, start: int, stop: int, rate: int) -> FloatArray:
+    """Return samples ``start`` to ``stop`` of the file at ``rate``, decoding little more than them.
+
+    Decoding begins at a point that the grids of both rates share, so that what is resampled alone
+    falls on the samples that resampling everything gives.
+    """
+    if file.rate == rate:
+        return file.span(start, stop)
+    common = math.gcd(file.rate, rate)
+    up, down = rate // common, file.rate // common
     step = max(0, (start - math.ceil(MARGIN * rate)) // up)
-    stop = math.ceil((start + length) * native / rate + MARGIN * native)
-    return (step * down, min(frames, stop)), start - step * up
+    end = math.ceil(stop * file.rate / rate + MARGIN * file.rate)
+    samples = _resample(file.span(step * down, min(end, file.frames)), file.rate, rate)
+    return samples[start - step * up : stop - step * up]
 
 
 def _resampled(frames: int, native: int, rate: int) -> int:
-    """How many samples soxr makes of ``frames``."""
-    return int(frames * rate / native + 0.5)
+    """How many samples :func:`_resample` makes of ``frames``."""
+    return max(1, int(frames * rate / native + 0.5))
 
 
 def _resample(samples: FloatArray, native: int, rate: int) -> FloatArray:
     if native == rate:
         return samples
     out: FloatArray = soxr.resample(samples, native, rate, quality="HQ")
-    # One native sample can be less than half a sample at the lower rate.
-    return out if len(out) else samples[:1]
+    return out if len(out) else samples[:1]  # less than half a sample at the new rate is still one
