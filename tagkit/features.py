@@ -2,77 +2,26 @@
 
 Every published model here hears a log-mel spectrogram::
 
-    samples (batch, n) ─ STFT ─▶ power (batch, n_fft/2 + 1, frames) ─ mel filter bank ─▶ 10·log10 ─▶ dB (batch, mels, frames)
+    samples (batch, n) ─ STFT ─▶ power (batch, bins, frames) ─ filter bank ─▶ 10·log10 ─▶ dB (batch, mels, frames)
 
 in one of two dialects. *torchaudio's* (16 kHz, HTK mel without area normalisation, periodic Hann,
 reflected ends), which minzwon/sota-music-tagging-models and its descendants use, and *Essentia's*
 (12 kHz, Slaney mel with area normalisation, symmetric Hann, ends padded with zeros), which the MTG-Jamendo
-baseline was trained on. :class:`FrontEnd` says which; :class:`LogMel` computes it.
+baseline was trained on. :class:`~tagkit.front_end.FrontEnd` says which; :class:`LogMel` computes it.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tagkit.errors import WeightsError
+from tagkit.front_end import FrontEnd
 
 #: Power below this is silence: -100 dB. No ceiling relative to the loudest bin (torchaudio's ``top_db``) is applied.
 AMIN = 1e-10
-
-
-@dataclass(frozen=True)
-class FrontEnd:
-    """What a model hears; equal front ends share their computation.
-
-    ``chunk_samples``: length of the window that the model judges at once, at ``sample_rate`` Hz.
-    ``f_min``, ``f_max``: Hz. ``n_mels = 0`` means raw samples. The defaults are those of the FCN of
-    minzwon/sota-music-tagging-models.
-    """
-
-    chunk_samples: int
-    sample_rate: int = 16000
-    n_fft: int = 512
-    hop: int = 256
-    n_mels: int = 96
-    f_min: float = 0.0
-    f_max: float = 8000.0
-    mel: str = "htk"  # or "slaney"
-    area_norm: bool = False
-    window: str = "periodic"  # Hann; or "symmetric"
-    padding: str = "reflect"  # at both ends, half a window; or "zeros"
-
-    def __post_init__(self) -> None:
-        choices = {
-            "mel": ("htk", "slaney"),
-            "window": ("periodic", "symmetric"),
-            "padding": ("reflect", "zeros"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise WeightsError(
-                    f"front end: {name} is {getattr(self, name)!r}, not one of {', '.join(allowed)}"
-                )
-        if not (
-            0 < self.chunk_samples <= 1 << 24
-            and 8000 <= self.sample_rate <= 192000
-            and 16 <= self.n_fft <= 1 << 16
-            and 0 < self.hop <= self.n_fft
-            and 0 <= self.n_mels <= 1024
-            and 0 <= self.f_min < self.f_max <= self.sample_rate / 2
-        ):
-            raise WeightsError(f"front end: values out of range: {asdict(self)}")
-
-    @property
-    def frames(self) -> int:
-        """How many frames one chunk has."""
-        if self.padding == "reflect":
-            return self.chunk_samples // self.hop + 1
-        return math.ceil(self.chunk_samples / self.hop) + 1
 
 
 def _hz_to_mel(hz: np.ndarray, scale: str) -> np.ndarray:

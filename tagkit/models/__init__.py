@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from tagkit.errors import WeightsError
-from tagkit.features import FrontEnd
+from tagkit.front_end import FrontEnd
 from tagkit.models.base import TagModel
 from tagkit.models.combiner import Combiner
 from tagkit.models.crnn import CRNN

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from tagkit.errors import WeightsError
-from tagkit.features import FrontEnd, LogMel
+from tagkit.features import LogMel
+from tagkit.front_end import FrontEnd
 from tagkit.models import TagModel, build
 
 _SHOWN = 8

@@ -17,7 +17,7 @@ from tagkit.errors import WeightsError
 from tagkit.vocab import CATEGORIES, Tag
 
 if TYPE_CHECKING:
-    from tagkit.features import FrontEnd
+    from tagkit.front_end import FrontEnd
 
 FORMAT_VERSION = 1
 

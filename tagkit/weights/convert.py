@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from tagkit.errors import VocabularyError, WeightsError
-from tagkit.features import FrontEnd, LogMel
+from tagkit.features import LogMel
+from tagkit.front_end import FrontEnd
 from tagkit.models import CATALOGUE, TagModel, entry
 from tagkit.vocab import CATEGORIES, VOCABULARIES, Tag, canonical, known
 from tagkit.weights import assemble

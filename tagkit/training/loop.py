@@ -1,0 +1,135 @@
+"""The training loop: batches in, the best weights out.
+
+A run folder holds ``log.jsonl`` (one line a validation), ``last.pt`` (everything to go on from) and
+``best.pt`` (the weights with the best validation figure). ``last.pt`` is replaced whole at each
+validation: a run that is killed loses at most the steps since.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from tagkit.errors import RecipeError
+from tagkit.recipe import Train
+
+Batch = tuple[Tensor, Tensor]  # input of the model, targets (batch, tags)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What differs between kinds of training.
+
+    ``batch(step)`` makes the batch of a step from the step's number alone, so that a resumed run sees
+    what an uninterrupted one would. ``validate(model)`` returns the figure to maximise.
+    """
+
+    batch: Callable[[int], Batch]
+    loss: Callable[[Tensor, Tensor], Tensor]
+    validate: Callable[[nn.Module], float]
+
+
+def fit(model: nn.Module, plan: Plan, train: Train, run: Path, *, resume: bool = False) -> float:
+    """Train ``model`` in place, leave it with its best weights, return their validation figure.
+
+    Raises RecipeError when the loss is no longer a number, naming the step.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    accelerator = Accelerator()
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=train.learning_rate, weight_decay=train.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, train))
+    model, optimizer = accelerator.prepare(model, optimizer)
+    inner = accelerator.unwrap_model(model)
+    first, best = 0, -math.inf
+    if resume and (run / "last.pt").exists():
+        first, best = _restore(run / "last.pt", inner, optimizer, schedule)
+    started = time.monotonic()
+    losses: list[float] = []
+    with _progress() as progress:
+        bar = progress.add_task("train", total=train.steps, completed=first, note="")
+        for step in range(first, train.steps):
+            model.train()
+            # Dropout draws from torch's generator: seeded a step, it too is the same after a resume.
+            torch.manual_seed(train.seed * 1_000_003 + step)
+            inputs, targets = (part.to(accelerator.device) for part in plan.batch(step))
+            loss = plan.loss(model(inputs), targets)
+            if not torch.isfinite(loss):
+                raise RecipeError(
+                    f"the loss is {loss.item()} at step {step}", hint="try a lower learning_rate"
+                )
+            optimizer.zero_grad()
+            accelerator.backward(loss)
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+            progress.advance(bar)
+            if (step + 1) % train.validate_every and step + 1 < train.steps:
+                continue
+            figure = plan.validate(inner.eval())
+            entry = {
+                "step": step + 1,
+                "loss": sum(losses) / len(losses),
+                "validation": figure,
+                "seconds": round(time.monotonic() - started, 1),
+            }
+            losses.clear()
+            with (run / "log.jsonl").open("a", encoding="utf-8") as log:
+                log.write(json.dumps(entry) + "\n")
+            progress.update(bar, note=f"loss {entry['loss']:.3f}  validation {figure:.3f}")
+            if figure > best:
+                best = figure
+                _save(run / "best.pt", {"model": inner.state_dict()})
+            state = {"model": inner.state_dict(), "optimizer": optimizer.state_dict()}
+            state |= {"schedule": schedule.state_dict(), "step": step + 1, "best": best}
+            _save(run / "last.pt", state)
+    inner.load_state_dict(torch.load(run / "best.pt", weights_only=True)["model"])
+    inner.eval()
+    return best
+
+
+def _rate(step: int, train: Train) -> float:
+    if step < train.warmup:
+        return (step + 1) / train.warmup
+    done = (step - train.warmup) / max(1, train.steps - train.warmup)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def _restore(path: Path, model: nn.Module, optimizer: Any, schedule: Any) -> tuple[int, float]:
+    state = torch.load(path, weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    schedule.load_state_dict(state["schedule"])
+    return state["step"], state["best"]
+
+
+def _save(path: Path, state: dict[str, Any]) -> None:
+    temporary = path.with_suffix(".tmp")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def _progress() -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+    )
+    return Progress(
+        *columns,
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+    )
