@@ -10,11 +10,16 @@ Values = tuple[str, ...]
 
 
 class FieldChange(NamedTuple):
-    """One logical field: all its values before, all its values after. ``()`` is an absent field."""
+    """One logical field: all its values before, all its values after. ``()`` is an absent field.
+
+    ``exact`` is a snapshot (:meth:`TagFile.snapshot`) in which the field holds ``new``: an undo
+    brings that back, byte by byte, instead of writing the values anew.
+    """
 
     field: str
     old: Values
     new: Values
+    exact: str | None = None
 
 
 @dataclass(frozen=True)

@@ -14,19 +14,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any
 
+from tagkit.errors import StoreError
 from tagkit.library import marker as marks
-from tagkit.library.change import FieldChange, FileChange
+from tagkit.library.change import FileChange
 from tagkit.library.database import Database
 from tagkit.library.fields import MARKER
 from tagkit.library.marker import Marker
+from tagkit.library.records import Kind, Run, Write, read_run, read_write
 from tagkit.library.runlock import RunLocks
-
-Kind: TypeAlias = Literal["tag", "apply", "undo", "strip"]
-State: TypeAlias = Literal["pending", "done", "void"]
 
 VERSION = 1
 _SCHEMA = """
@@ -47,6 +47,7 @@ CREATE TABLE writes (
     content   TEXT NOT NULL,              -- content key
     container TEXT NOT NULL,
     changes   TEXT NOT NULL,              -- JSON: [[field, [old...], [new...]], ...]
+    before    TEXT NOT NULL,              -- JSON: field -> snapshot of all that the file kept of it
     state     TEXT NOT NULL,
     undone    INTEGER NOT NULL DEFAULT 0,
     reverts   INTEGER REFERENCES writes (id)
@@ -56,45 +57,13 @@ CREATE INDEX writes_by_path ON writes (path);
 CREATE INDEX writes_by_content ON writes (content);
 CREATE INDEX writes_pending ON writes (state) WHERE state = 'pending';
 """
-
-
-class Run(NamedTuple):
-    id: int
-    kind: Kind
-    started: str
-    finished: str | None
-    command: tuple[str, ...]
-    version: str
-    model: str
-    settings: Mapping[str, Any]
-    files: int  # done writes
-    undone: int  # of these, taken back
-
-
-class Write(NamedTuple):
-    id: int
-    run: int
-    path: Path
-    content: str
-    container: str
-    changes: tuple[FieldChange, ...]
-    state: State
-    undone: bool
-    reverts: int | None
-
-
-def default_path() -> Path:
-    """Return where the user's journal lies."""
-    import platformdirs
-
-    return platformdirs.user_data_path("tagkit") / "journal.sqlite3"
-
-
 _RUNS = """
 SELECT r.*, count(w.id), total(w.undone) FROM runs r
 LEFT JOIN writes w ON w.run = r.id AND w.state = 'done'
 """
-_WRITES = "SELECT id, run, path, content, container, changes, state, undone, reverts FROM writes"
+_WRITES = (
+    "SELECT id, run, path, content, container, changes, before, state, undone, reverts FROM writes"
+)
 
 
 class Journal:
@@ -138,32 +107,43 @@ class Journal:
                 model,
                 json.dumps(settings or {}),
             )
-            self._locks.hold(run)  # before anyone can see the run
+            with self._file_errors():
+                self._locks.hold(run)  # before anyone can see the run
         return run
 
     def finish(self, run: int) -> None:
         with self._db.transaction():
             self._db.run("UPDATE runs SET finished = ? WHERE id = ?", _now(), run)
+        with self._file_errors():
             self._locks.release(run)
 
     def is_alive(self, run: int) -> bool:
         """Whether some process is still at work on this run."""
-        return self._locks.is_alive(run)
+        with self._file_errors():
+            return self._locks.is_alive(run)
 
-    def pending(self, run: int, change: FileChange, *, reverts: int | None = None) -> int:
+    def pending(
+        self,
+        run: int,
+        change: FileChange,
+        *,
+        before: Mapping[str, str],
+        reverts: int | None = None,
+    ) -> int:
         """Record what is about to change, durably, and return the write's number.
 
-        ``reverts`` is the write that this one takes back.
+        ``before`` holds a snapshot of each field; ``reverts`` is the write that this one takes back.
         """
         with self._db.transaction():
             return self._db.run(
-                "INSERT INTO writes (run, path, content, container, changes, reverts, state)"
-                " VALUES (?, ?, ?, ?, ?, ?, 'pending')",
+                "INSERT INTO writes (run, path, content, container, changes, before, reverts, state)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, 'pending')",
                 run,
                 os.fsencode(change.path),
                 change.content,
                 change.container,
                 json.dumps([[c.field, c.old, c.new] for c in change.changes]),
+                json.dumps(dict(before)),
                 reverts,
             )
 
@@ -189,17 +169,19 @@ class Journal:
 
     def runs(self, limit: int = -1) -> list[Run]:
         """Return the runs, newest first; ``limit`` -1 is all."""
-        return self._db.rows(f"{_RUNS} GROUP BY r.id ORDER BY r.id DESC LIMIT ?", limit, make=_run)
+        return self._db.rows(
+            f"{_RUNS} GROUP BY r.id ORDER BY r.id DESC LIMIT ?", limit, make=read_run
+        )
 
     def run(self, number: int) -> Run | None:
-        return _first(self._db.rows(f"{_RUNS} WHERE r.id = ? GROUP BY r.id", number, make=_run))
+        return _first(self._db.rows(f"{_RUNS} WHERE r.id = ? GROUP BY r.id", number, make=read_run))
 
     def last_run(self) -> Run | None:
         """Return the newest run that still has something to take back; an undo is none of them."""
         found = self._db.rows(
             f"{_RUNS} WHERE r.kind <> 'undo' GROUP BY r.id"
             " HAVING count(w.id) > total(w.undone) ORDER BY r.id DESC LIMIT 1",
-            make=_run,
+            make=read_run,
         )
         return _first(found)
 
@@ -212,11 +194,11 @@ class Journal:
             make=tuple,
         )
         for (number,) in numbers:
-            yield from self._db.rows(f"{_WRITES} WHERE id = ?", number, make=_write)
+            yield from self._db.rows(f"{_WRITES} WHERE id = ?", number, make=read_write)
 
     def unsettled(self) -> list[Write]:
         """Return the writes of dead runs of which nobody knows yet whether they happened."""
-        found = self._db.rows(f"{_WRITES} WHERE state = 'pending' ORDER BY id", make=_write)
+        found = self._db.rows(f"{_WRITES} WHERE state = 'pending' ORDER BY id", make=read_write)
         alive = {run for run in {w.run for w in found} if self.is_alive(run)}
         return [w for w in found if w.run not in alive]
 
@@ -227,7 +209,9 @@ class Journal:
         the journal's path is no longer there, for then it has been moved here.
         """
         found = self._db.rows(
-            f"{_WRITES} WHERE content = ? AND state = 'done' ORDER BY id DESC", content, make=_write
+            f"{_WRITES} WHERE content = ? AND state = 'done' ORDER BY id DESC",
+            content,
+            make=read_write,
         )
         real = Path(os.path.realpath(path))
         return [w for w in found if w.path == real or not os.path.exists(w.path)]  # noqa: PTH110 (never raises)
@@ -240,18 +224,13 @@ class Journal:
                     return marks.parse(change.new)
         return None
 
-
-def _run(row: tuple[Any, ...]) -> Run:
-    number, kind, started, finished, command, version, model, settings, files, undone = row
-    argv, how = tuple(json.loads(command)), json.loads(settings)
-    return Run(number, kind, started, finished, argv, version, model, how, files, int(undone))
-
-
-def _write(row: tuple[Any, ...]) -> Write:
-    number, run, path, content, container, text, state, undone, reverts = row
-    changes = tuple(FieldChange(f, tuple(old), tuple(new)) for f, old, new in json.loads(text))
-    where = Path(os.fsdecode(path))
-    return Write(number, run, where, content, container, changes, state, bool(undone), reverts)
+    @contextmanager
+    def _file_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            message = f"the journal cannot be used: {error.strerror}"
+            raise StoreError(message, path=self._db.path) from error
 
 
 def _first(runs: list[Run]) -> Run | None:

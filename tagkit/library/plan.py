@@ -127,7 +127,7 @@ def _row(change: FileChange) -> dict[str, Any]:
         "size": change.size,
         "mtime_ns": change.mtime_ns,
         "content": change.content,
-        "changes": [c._asdict() for c in change.changes],
+        "changes": [{"field": c.field, "old": c.old, "new": c.new} for c in change.changes],
         "kept": change.kept,
     }
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tagkit.errors import TagkitError
-from tagkit.library.journal import Journal, Write
+from tagkit.library.journal import Journal
+from tagkit.library.records import Write
 from tagkit.library.writer import Opener
 
 

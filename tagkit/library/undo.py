@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from tagkit.library import marker as marks
 from tagkit.library.change import FieldChange, FileChange, Values
 from tagkit.library.fields import MARKER
-from tagkit.library.journal import Journal, Write
+from tagkit.library.journal import Journal
 from tagkit.library.marker import Marker
+from tagkit.library.records import Write
 
 if TYPE_CHECKING:
     from tagkit.library.containers import TagFile
@@ -36,15 +37,18 @@ def reversal(write: Write, path: Path, tags: TagFile) -> Reversal:
     stat = path.stat()
     changes: list[FieldChange] = []
     left: list[str] = []
-    for field, old, new in write.changes:
+    for field, old, new, _ in write.changes:
         current = tuple(tags.get(field))
         if field == MARKER:
-            old = _marker_before(old, new, current, {c.field for c in changes})
+            target = _marker_before(old, new, current, {c.field for c in changes})
         elif current not in (old, new):
             left.append(field)
             continue
-        if current != old:
-            changes.append(FieldChange(field, current, old))
+        else:
+            target = old
+        if current != target:
+            exact = write.before.get(field) if target == old else None
+            changes.append(FieldChange(field, current, target, exact))
     change = FileChange(
         path=path,
         container=write.container,

@@ -78,11 +78,11 @@ class Writer:
             path = change.path.resolve(strict=True)  # a symlink stays one; its target is written
             self._sweep(path.parent)
         with safesave.copied(path, self._options) as copy:
-            self._edit(copy, change)
+            before = self._edit(copy, change)
             copy.seal()
             with interrupts.held():
                 there = dataclasses.replace(change, path=path)
-                write = self._journal.pending(self._run, there, reverts=reverts)
+                write = self._journal.pending(self._run, there, before=before, reverts=reverts)
                 try:
                     copy.commit()
                 finally:
@@ -93,31 +93,38 @@ class Writer:
             tempfiles.sweep(folder)
             self._swept.add(folder)
 
-    def _edit(self, copy: Copy, change: FileChange) -> None:
-        """Edit the copy's tag, and prove that nothing but the asked-for fields is different."""
+    def _edit(self, copy: Copy, change: FileChange) -> dict[str, str]:
+        """Edit the copy's tag, and prove that nothing but the asked-for fields is different.
+
+        Returns what the original holds of these fields, as snapshots.
+        """
         original = self._open(copy.original)
         if payload.content_key(copy.original) != change.content:
             raise ChangedError("it holds other audio than before", path=copy.original, hint=_AGAIN)
-        for field, old, _ in change.changes:
+        for field, old, _, _ in change.changes:
             if tuple(original.get(field)) != old:
                 raise ChangedError(
                     f"its {field} is not what it was", path=copy.original, hint=_AGAIN
                 )
         edited = self._open(copy.temp)
-        for field, _, new in change.changes:
-            edited.set(field, new)
+        for field, _, new, exact in change.changes:
+            if exact is None:
+                edited.set(field, new)
+            else:
+                edited.restore(field, exact)
         edited.save()
         if payload.audio_digest(copy.temp) != payload.audio_digest(copy.original):
             raise SaveError("the edit would have changed the audio", path=copy.original, hint=_BUG)
         lost = _differences(original, self._open(copy.temp), change)
         if lost:
             raise SaveError(f"the edit would have changed {lost}", path=copy.original, hint=_BUG)
+        return {c.field: original.snapshot(c.field) for c in change.changes}
 
 
 def _differences(before: TagFile, after: TagFile, change: FileChange) -> str:
     """Name what differs after the edit from what should be there; "" where all is as it should be."""
     old, new = before.foreign(), after.foreign()
     names = [name for name in old.keys() | new.keys() if old.get(name) != new.get(name)]
-    wanted = {field: values for field, _, values in change.changes}
+    wanted = {c.field: c.new for c in change.changes}
     names += [f for f, values in wanted.items() if tuple(after.get(f)) != values]
     return ", ".join(sorted(names))
