@@ -11,13 +11,11 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tagkit.errors import WeightsError
+from tagkit.front_end import FrontEnd
 from tagkit.vocab import CATEGORIES, Tag
-
-if TYPE_CHECKING:
-    from tagkit.front_end import FrontEnd
 
 FORMAT_VERSION = 1
 

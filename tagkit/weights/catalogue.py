@@ -17,6 +17,7 @@ from platformdirs import user_cache_path
 
 from tagkit.errors import WeightsError
 from tagkit.weights import registry
+from tagkit.weights.card import check_name
 
 BUNDLE = ".safetensors"
 ENSEMBLE = ".toml"
@@ -71,6 +72,22 @@ def cache_folder() -> Path:
     """
     base = os.environ.get("TAGKIT_CACHE")
     return (Path(base) if base else user_cache_path("tagkit")) / "weights"
+
+
+def new_path(name: str, *, replace: bool = False) -> Path:
+    """Return where the cache keeps a new bundle called ``name``.
+
+    Raises WeightsError where tagkit ships a model of that name, which would hide it, and, unless
+    ``replace``, where the cache has one.
+    """
+    check_name(name)
+    for item in list_installed():
+        if item.name == name and item.origin == "shipped":
+            raise WeightsError(f"tagkit ships a model called {name}", hint="choose another --name")
+    path = cache_folder() / f"{name}{BUNDLE}"
+    if path.exists() and not replace:
+        raise WeightsError("is there already", path=path, hint="--force replaces it")
+    return path
 
 
 def _shipped_folder() -> Path:

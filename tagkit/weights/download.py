@@ -94,10 +94,10 @@ def _pieces(url: str, size: int | None) -> Iterator[tuple[bytes, int | None]]:
             hint=_MIRROR if gone else f"pull again later; or {_MIRROR}",
         ) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", None) or error or type(error).__name__
-        raise DownloadError(
-            f"cannot read {url}: {reason}", hint=f"is there a network? otherwise {_MIRROR}"
-        ) from error
+        reason = getattr(error, "reason", error)
+        reason = getattr(reason, "strerror", None) or reason or type(error).__name__
+        hint = _MIRROR if url.startswith("file:") else f"is there a network? otherwise {_MIRROR}"
+        raise DownloadError(f"cannot read {url}: {reason}", hint=hint) from error
 
 
 def _announced(text: str) -> int | None:

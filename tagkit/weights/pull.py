@@ -39,15 +39,7 @@ def pull(
     entry = registry.find(name)
     if here := present(entry):
         return here
-    if not supported(entry):
-        raise WeightsError(
-            f"{name} needs a later version of tagkit: this one has no {entry.architecture}"
-        )
-    if entry.licence is None and not accept_unstated_licence:
-        raise WeightsError(
-            f"the publisher of {name} states no licence, so that no right to use it is granted",
-            hint="with --accept-unstated-licence it is pulled all the same, at your own judgement",
-        )
+    require_pullable(entry, accept_unstated_licence=accept_unstated_licence)
     target = cache_folder() / f"{name}{BUNDLE}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -62,6 +54,19 @@ def pull(
             f"cannot write there: {error.strerror}", path=target.parent, hint="or set TAGKIT_CACHE"
         ) from error
     return target
+
+
+def require_pullable(entry: Entry, *, accept_unstated_licence: bool) -> None:
+    """Raise WeightsError, before anything is fetched, for an entry that cannot or may not be pulled."""
+    if not supported(entry):
+        raise WeightsError(
+            f"{entry.name} needs a later version of tagkit: this one has no {entry.architecture}"
+        )
+    if entry.licence is None and not accept_unstated_licence:
+        raise WeightsError(
+            f"the publisher of {entry.name} states no licence, so that no right to use it is granted",
+            hint="--accept-unstated-licence pulls it all the same, at your own judgement",
+        )
 
 
 def present(entry: Entry) -> Path | None:

@@ -1,0 +1,213 @@
+"""``tagkit weights``: what models there are, whose they are, and how to get more."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tagkit.errors import TagkitError
+
+app = typer.Typer(no_args_is_help=True, help="List, describe, fetch, import and check models.")
+
+
+class TableFormat(StrEnum):
+    table = "table"
+    jsonl = "jsonl"
+
+
+class TextFormat(StrEnum):
+    text = "text"
+    json = "json"
+
+
+@app.command("list")
+def list_models(
+    output: Annotated[TableFormat, typer.Option("--format")] = TableFormat.table,
+) -> None:
+    """List the models that ship with tagkit, are in the cache, or can be pulled.
+
+    "later": published, but this tagkit lacks the architecture. The whole licence is in "info".
+    """
+    from tagkit.cli.weights_view import model_rows, print_table
+
+    damaged: list[TagkitError] = []
+    rows = list(model_rows(damaged.append))
+    if output is TableFormat.jsonl:
+        for row in rows:
+            typer.echo(json.dumps(row, ensure_ascii=False))
+    else:
+        print_table(rows)
+    for error in damaged:
+        typer.echo(f"error: {error}", err=True)
+    if damaged:
+        raise typer.Exit(1)
+
+
+@app.command()
+def info(
+    name: Annotated[str, typer.Argument(help="A model's name, or the path of a bundle.")],
+    output: Annotated[TextFormat, typer.Option("--format")] = TextFormat.text,
+) -> None:
+    """Show all that is known about a model: its card, or its row in the registry."""
+    from tagkit.cli.weights_view import describe, describe_text
+
+    with _reported():
+        about = describe(name)
+        if output is TextFormat.json:
+            typer.echo(json.dumps(about, ensure_ascii=False, indent=2))
+        else:
+            typer.echo(describe_text(about))
+
+
+@app.command()
+def pull(
+    name: Annotated[str, typer.Argument(help="A name from 'tagkit weights list'.")],
+    accept_unstated_licence: Annotated[
+        bool,
+        typer.Option(
+            "--accept-unstated-licence", help="Pull although the publisher states no licence."
+        ),
+    ] = False,
+) -> None:
+    """Fetch a published checkpoint, verify it, and keep it as a bundle.
+
+    TAGKIT_WEIGHTS_URL names a mirror instead of the publisher: the http, https or file address of a
+    folder that holds the files as NAME.pth. TAGKIT_CACHE names another cache folder. Prints the path.
+    """
+    from tagkit.weights import pull as pulling
+    from tagkit.weights import registry
+
+    with _reported():
+        entry = registry.find(name)
+        if here := pulling.present(entry):
+            typer.echo(f"{name} is already there", err=True)
+            typer.echo(here)
+            return
+        typer.echo(f"{name}: licence {entry.licence or 'unstated'}", err=True)
+        accepted = accept_unstated_licence
+        if (
+            entry.licence is None
+            and not accepted
+            and sys.stdin.isatty()
+            and pulling.supported(entry)
+        ):
+            typer.echo("Its publisher states no licence: no right to use it is granted.", err=True)
+            accepted = typer.confirm("Pull it at your own judgement?", err=True)
+        pulling.require_pullable(entry, accept_unstated_licence=accepted)
+        typer.echo(f"from {pulling.address(entry)}", err=True)
+        with _progress(name) as progress:
+            path = pulling.pull(name, accept_unstated_licence=accepted, progress=progress)
+        typer.echo(path)
+
+
+@app.command("import")
+def import_checkpoint(
+    file: Annotated[Path, typer.Argument(help="A PyTorch state dict (.pth).")],
+    architecture: Annotated[str, typer.Option("--as", help="A name of the models' catalogue.")],
+    vocabulary: Annotated[
+        str | None, typer.Option(help="A published vocabulary, such as jamendo-top50.")
+    ] = None,
+    tags: Annotated[
+        Path | None,
+        typer.Option(
+            help="Or a text file: an output's tag a line, in order; after a tab, its category."
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What to call it; the file's name if absent.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Unstated if absent.")] = None,
+    title: Annotated[str, typer.Option()] = "",
+    source: Annotated[str, typer.Option(help="Where it comes from.")] = "",
+    training_data: Annotated[str, typer.Option()] = "",
+    notes: Annotated[str, typer.Option()] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="Write this bundle instead of one in the cache.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there.")] = False,
+) -> None:
+    """Turn a PyTorch checkpoint into a bundle, every tensor accounted for. Prints the path."""
+    if (vocabulary is None) == (tags is None):
+        raise typer.BadParameter("give either --vocabulary or --tags")
+    from tagkit.weights import bundle, catalogue, convert
+
+    with _reported():
+        called = name or file.stem.lower()
+        target = out or catalogue.new_path(called, replace=force)
+        if out is not None and out.exists() and not force:
+            raise typer.BadParameter(f"{out} exists: --force replaces it")
+        labels = convert.read_labels(tags) if tags else convert.vocabulary(vocabulary or "")
+        converted = convert.convert(
+            file,
+            architecture,
+            labels,
+            name=called,
+            licence=licence,
+            title=title,
+            source=source or file.name,
+            training_data=training_data,
+            notes=notes,
+        )
+        bundle.save(target, *converted)
+        typer.echo(target)
+
+
+@app.command()
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names or paths; every installed bundle if absent.")
+    ] = None,
+) -> None:
+    """Hash bundles anew, load them strictly, and say which are sound. Exit 1 if one is not."""
+    from tagkit.weights import bundle, catalogue
+
+    sound = True
+    chosen = names or [item.name for item in catalogue.list_installed()]
+    for name in chosen:
+        try:
+            path = catalogue.find(name)
+            if path.suffix == catalogue.ENSEMBLE:
+                continue  # it holds no tensors; its members are in this list themselves
+            proven = bundle.load(path).fingerprint
+        except TagkitError as error:
+            sound = False
+            typer.echo(f"bad\t{name}")
+            typer.echo(f"error: {error}", err=True)
+        else:
+            typer.echo(f"ok\t{name}\t{proven}")
+    if not sound:
+        raise typer.Exit(1)
+
+
+def _interactive() -> bool:
+    return sys.stdin.isatty()
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Say an expected error on stderr and exit 1."""
+    try:
+        yield
+    except TagkitError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Any]:
+    """Yield a callback (bytes so far, in all or None) that draws a bar on a terminal's stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task(name, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
