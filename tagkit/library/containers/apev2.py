@@ -1,0 +1,124 @@
+"""APEv2 tags: Monkey's Audio, WavPack, Musepack, and beside ID3 on MP3.
+
+At the end of the file, in front of an ID3v1 and a Lyrics3 tag. Source: wiki.hydrogenaud.io, "APEv2
+specification". Items stay in their order and keep their flags.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import BinaryIO, NamedTuple
+
+from tagkit.library.containers.base import Item, Native, TagOptions
+from tagkit.library.containers.splice import Broken, NoWriter, digest_at, read_at, size_of, splice
+
+_MAGIC = b"APETAGEX"
+_EDGE = 32  # bytes of a header or footer
+_HAS_HEADER, _IS_HEADER = 0x80000000, 0x20000000
+_MOST_ITEMS = 4096
+_KIND, _TEXT = 6, 0  # mask of an item's flags, and its value for UTF-8
+_PLACES = ("utf-8", "other")
+
+
+class Found(NamedTuple):
+    """``offset`` and ``size`` of the whole tag; where there is none, of the gap it would fill."""
+
+    version: int
+    offset: int
+    size: int
+    flags: int
+    items: list[Item]
+
+
+def find(file: BinaryIO) -> Found | None:
+    """Return the APE tag at the end of the file, ``None`` where there is none. Raises Broken."""
+    end = _end(file)
+    if end < _EDGE:
+        return None
+    footer = read_at(file, end - _EDGE, _EDGE)
+    if footer[:8] != _MAGIC:
+        return None
+    version, size, count, flags = struct.unpack("<IIII", footer[8:24])
+    if not _EDGE <= size <= end or count > _MOST_ITEMS:
+        raise Broken("its APE tag declares a size that cannot be")
+    start = end - size
+    body = read_at(file, start, size - _EDGE)
+    if start >= _EDGE and read_at(file, start - _EDGE, 8) == _MAGIC:
+        start -= _EDGE
+        flags |= _HAS_HEADER
+    return Found(version, start, end - start, flags, _items(body, count))
+
+
+def _end(file: BinaryIO) -> int:
+    """Return where the audio and an APE tag end: before ID3v1 and Lyrics3."""
+    end = size_of(file)
+    if end >= 128 and read_at(file, end - 128, 3) == b"TAG":
+        end -= 128
+    if end >= 15 and (tail := read_at(file, end - 15, 15))[6:] == b"LYRICS200":
+        length = int(tail[:6]) + 15 if tail[:6].isdigit() else 0
+        if 0 < length <= end and read_at(file, end - length, 11) == b"LYRICSBEGIN":
+            end -= length
+    return end
+
+
+def _items(body: bytes, count: int) -> list[Item]:
+    items, at = [], 0
+    for _ in range(count):
+        key_end = body.find(b"\0", at + 8, at + 8 + 256)
+        if key_end < 0:
+            raise Broken("its APE tag ends in the middle of an item")
+        size, flags = struct.unpack("<II", body[at : at + 8])
+        end = key_end + 1 + size
+        if end > len(body):
+            raise Broken("an item of its APE tag reaches beyond the tag")
+        name = body[at + 8 : key_end].decode("latin-1")
+        items.append(Item(name, body[at:end], _PLACES[flags & _KIND != _TEXT]))
+        at = end
+    if at != len(body):
+        raise Broken("its APE tag holds bytes that are no item")
+    return items
+
+
+class Ape(Native):
+    label, layout = "ape", "apev2"
+
+    def __init__(self, file: BinaryIO, found: Found | None, *, follows: bool = False) -> None:
+        self._found = found or Found(2000, _end(file), 0, _HAS_HEADER, [])
+        self.follows = follows
+        super().__init__(self._found.items)
+
+    def values(self, item: Item) -> list[str]:
+        if item.place != _PLACES[0]:
+            return []
+        key = item.raw.index(b"\0", 8)
+        return item.raw[key + 1 :].decode("utf-8", "replace").split("\0")
+
+    def make(self, name: str, values: Sequence[str]) -> list[Item]:
+        text = "\0".join(values).encode()
+        head = struct.pack("<II", len(text), _TEXT)
+        return [Item(name, head + name.encode("ascii") + b"\0" + text, _PLACES[0])]
+
+    def write(self, file: BinaryIO) -> None:
+        body = b"".join(item.raw for item in self.items)
+        with_header = self._found.flags & _HAS_HEADER
+        flags = self._found.flags & ~_IS_HEADER
+        counts = struct.pack("<III", 2000, len(body) + _EDGE, len(self.items))
+        head = _MAGIC + counts + struct.pack("<I8x", flags | _IS_HEADER) if with_header else b""
+        tag = head + body + _MAGIC + counts + struct.pack("<I8x", flags)
+        # A tag without items is no tag: what tagkit alone made goes without a trace.
+        splice(file, self._found.offset, self._found.size, tag if self.items else b"")
+
+    def blocks(self, file: BinaryIO) -> dict[str, bytes]:
+        behind = self._found.offset + self._found.size
+        length = size_of(file) - behind
+        return {"behind": digest_at(file, behind, length)} if length else {}
+
+
+def open_ape(file: BinaryIO, _options: TagOptions) -> list[Native]:
+    if read_at(file, 0, 8) == _MAGIC:
+        raise NoWriter("its APE tag lies in front of the audio")
+    found = find(file)
+    if found is not None and found.version != 2000:
+        raise NoWriter("an APE tag of version 1 cannot hold what tagkit writes")
+    return [Ape(file, found)]

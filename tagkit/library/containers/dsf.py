@@ -1,0 +1,35 @@
+"""DSF: its first chunk points to an ID3v2 tag at the end. Source: Sony, DSF File Format 1.01."""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO
+
+from tagkit.library.containers import id3v2
+from tagkit.library.containers.splice import Broken, digest_at, read_at, size_of, splice
+
+_SIZES = 12  # offset of two u64: the file's size, and where the tag starts (0: none)
+
+
+class DsfHome:
+    def __init__(self, file: BinaryIO) -> None:
+        total, pointer = struct.unpack("<QQ", read_at(file, _SIZES, 16))
+        end = size_of(file)
+        if total != end or pointer > end:
+            raise Broken("its DSD chunk gives another size than the file has")
+        self.offset = pointer or end
+        self.room = 0
+        if pointer:
+            self.room = id3v2.tag_size(read_at(file, pointer, min(id3v2.HEADER, end - pointer)))
+            if not self.room or pointer + self.room > end:
+                raise Broken("its DSD chunk points to a tag that is not there")
+
+    def put(self, file: BinaryIO, data: bytes) -> None:
+        splice(file, self.offset, self.room, data)
+        file.seek(_SIZES)
+        file.write(struct.pack("<QQ", size_of(file), self.offset if data else 0))
+
+    def blocks(self, file: BinaryIO) -> dict[str, bytes]:
+        behind = self.offset + self.room
+        length = size_of(file) - behind
+        return {"behind": digest_at(file, behind, length)} if length else {}

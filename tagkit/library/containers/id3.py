@@ -1,0 +1,134 @@
+"""ID3v2 in MP3, WAV, AIFF and DSF; on MP3 an APEv2 tag beside it.
+
+The version of the tag stays: 2.3 has TXXX:MOOD, joins values with a separator, and is Latin-1 or UTF-16;
+2.4 has TMOO, lists, and UTF-8. A file without a tag gets 2.4. ID3v1 is left as it is.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import BinaryIO, Protocol
+
+from mutagen.id3 import ID3, TCON
+
+from tagkit.library.containers import apev2, id3v2
+from tagkit.library.containers.base import Item, Native, TagOptions
+from tagkit.library.containers.chunks import ChunkHome
+from tagkit.library.containers.dsf import DsfHome
+from tagkit.library.containers.splice import read_at, size_of, splice
+
+# The marker and the probabilities may contain what the user chose as a separator.
+_OWN_NAMES, _OWN_JOINT = "txxx:tagkit", "; "
+_NO_TAG = b"ID3\4\0\0\0\0\0\0"
+_ID3V1 = 128
+
+
+class Home(Protocol):
+    """Where in a file its ID3v2 tag lives."""
+
+    offset: int
+    room: int  # bytes of the tag that is there; 0: none
+
+    def put(self, file: BinaryIO, data: bytes) -> None: ...
+    def blocks(self, file: BinaryIO) -> dict[str, bytes]: ...
+
+
+class FrontHome:
+    """MP3: the tag is the first thing in the file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.offset = 0
+        self.room = id3v2.tag_size(read_at(file, 0, min(id3v2.HEADER, size_of(file))))
+
+    def put(self, file: BinaryIO, data: bytes) -> None:
+        splice(file, 0, self.room, data)
+
+    def blocks(self, file: BinaryIO) -> dict[str, bytes]:
+        tail = size_of(file) - _ID3V1
+        if tail < 0 or read_at(file, tail, 3) != b"TAG":
+            return {}
+        return {"id3v1": read_at(file, tail, _ID3V1)}
+
+
+class Id3(Native):
+    label = "id3"
+
+    def __init__(self, file: BinaryIO, home: Home, options: TagOptions) -> None:
+        self._home = home
+        self._separator = options.v23_separator
+        data = read_at(file, home.offset, home.room) if home.room else _NO_TAG
+        if data[3] == 2 and options.upgrade_id3:
+            data = _upgraded(data)
+        self.version, self._unsynchronised, frames = id3v2.parse(data)
+        self.layout = f"id3v2{self.version}"
+        super().__init__([Item(self._name(identifier, raw), raw) for identifier, raw in frames])
+
+    def _name(self, identifier: str, raw: bytes) -> str:
+        if identifier != "TXXX":
+            return identifier
+        found = self._strings(raw)
+        return f"TXXX:{found[0]}" if found else "TXXX"
+
+    def _strings(self, raw: bytes) -> list[str]:
+        return id3v2.strings(raw, self.version, self._unsynchronised)
+
+    def values(self, item: Item) -> list[str]:
+        found = self._strings(item.raw)[1 if item.name.startswith("TXXX") else 0 :]
+        if item.name == "TCON":
+            found = list(TCON(encoding=3, text=found).genres)  # "(17)" and "17" are Rock
+        if self.version == 3:
+            # What "; " once joined comes apart again, whatever the separator is today.
+            separators = {self._joint(item.name).strip() or _OWN_JOINT, ";"}
+            pattern = "|".join(map(re.escape, separators))
+            found = [value.strip() for joined in found for value in re.split(pattern, joined)]
+        return found
+
+    def _joint(self, name: str) -> str:
+        own = name.casefold().startswith(_OWN_NAMES)
+        return _OWN_JOINT if own else self._separator
+
+    def make(self, name: str, values: Sequence[str]) -> list[Item]:
+        identifier, _, description = name.partition(":")
+        text = ("\0" if self.version == 4 else self._joint(name)).join(values)
+        if identifier == "TXXX":
+            text = f"{description}\0{text}"
+        # A 2.4 tag that is unsynchronised as a whole needs no flag here: UTF-8 has no 0xFF.
+        return [Item(name, id3v2.frame(self.version, identifier, text))]
+
+    def write(self, file: BinaryIO) -> None:
+        frames = [item.raw for item in self.items]
+        self._home.put(
+            file, id3v2.render(self.version, self._unsynchronised, frames, self._home.room)
+        )
+
+    def blocks(self, file: BinaryIO) -> dict[str, bytes]:
+        return self._home.blocks(file)
+
+
+def _upgraded(data: bytes) -> bytes:
+    """Return an ID3v2.2 tag as 2.4, by mutagen, which knows what each old frame has become."""
+    tag, out = ID3(io.BytesIO(data), load_v1=False), io.BytesIO()
+    tag.save(out, v1=0, v2_version=4)
+    return out.getvalue()
+
+
+def open_mp3(file: BinaryIO, options: TagOptions) -> list[Native]:
+    tags: list[Native] = [Id3(file, FrontHome(file), options)]
+    beside = apev2.find(file)
+    if beside is not None and beside.version == 2000:
+        tags.append(apev2.Ape(file, beside, follows=True))
+    return tags
+
+
+def open_wav(file: BinaryIO, options: TagOptions) -> list[Native]:
+    return [Id3(file, ChunkHome(file, "little", b"id3 ", audio=b"data"), options)]
+
+
+def open_aiff(file: BinaryIO, options: TagOptions) -> list[Native]:
+    return [Id3(file, ChunkHome(file, "big", b"ID3 ", audio=b"SSND"), options)]
+
+
+def open_dsf(file: BinaryIO, options: TagOptions) -> list[Native]:
+    return [Id3(file, DsfHome(file), options)]
