@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -102,18 +103,34 @@ def _listen(path: str | os.PathLike[str], work: Callable[[Decoder], T]) -> T:
     The one border where the libraries' exceptions become AudioError.
     """
     path = Path(path)
-    if path.exists() and not path.is_file():  # opening a pipe would wait for its other end
-        raise AudioError("is not a file", path=path)
+    _check(path)
     for decoder in (SndfileDecoder, LibavDecoder):
         try:
             with contextlib.closing(decoder(path)) as file:
                 return work(file)
         except (AudioError, OSError, ValueError, MemoryError, *LIBRARY_ERRORS) as error:
             failure = error
-    reason = getattr(failure, "message", None) or getattr(failure, "strerror", None) or failure
-    raise AudioError(
-        f"cannot be heard: {reason}", path=path, hint="try it in a player: it may be damaged"
-    ) from failure
+    if isinstance(failure, AudioError):
+        reason = failure.message
+    else:
+        reason = f"cannot be decoded: {getattr(failure, 'strerror', None) or failure}"
+    hint = "try it in a player: if that fails too, it is damaged"
+    raise AudioError(reason, path=path, hint=hint) from failure
+
+
+def _check(path: Path) -> None:
+    """Raise AudioError where no decoder need be asked, or would hang if it were."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise AudioError("is not a file", path=path, hint="give an audio file")
+        path.open("rb").close()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        hint = "check that it is there and that you may read it"
+        raise AudioError(f"cannot be opened: {reason}", path=path, hint=hint) from error
+    if status.st_size == 0:
+        raise AudioError("is empty", path=path, hint="restore it from a backup, or delete it")
 
 
 def _neighbours(starts: list[int], length: int, gap: int) -> Iterator[tuple[int, int]]:

@@ -30,7 +30,7 @@ FORMATS = (
 OPTIONS = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
 
 # Where seeking was measured to be exact. (Not in Ogg: timestamps after a seek are guesses.)
-SOUGHT = {"aac", "ape", "dsf", "flac", "iff", "mov,mp4,m4a,3gp,3g2,mj2", "mp3", "tta", "wav", "wv"}
+SOUGHT = {"aac", "ape", "dsf", "flac", "iff", "mov,mp4,m4a,3gp,3g2,mj2", "mp3", "tta", "wv"}
 
 # Seconds decoded and dropped before a sought span. An MP3 frame may begin 511 bytes back, which is
 # nine of the smallest frames at 32 kHz and above, and 255 bytes back below, which is 23.
@@ -53,9 +53,16 @@ class LibavDecoder:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._open()
+        try:
+            self._measure()
+        except BaseException:
+            self.close()
+            raise
+
+    def _measure(self) -> None:
         first = next(self._frames, None)
         if first is None or not first.sample_rate:
-            raise AudioError("there is no sound in it, or none that can be decoded", path=path)
+            raise AudioError("there is no sound in it that can be decoded", path=self._path)
         self.rate: int = first.sample_rate
         self.channels: int = first.layout.nb_channels
         self._origin = first.pts or 0
@@ -96,9 +103,7 @@ class LibavDecoder:
         self._container = av.open(f"file:{self._path}", options=OPTIONS, metadata_errors="ignore")
         stream = self._container.streams.best("audio")
         if stream is None or stream.codec_context is None:
-            raise AudioError(
-                "there is no sound in it, or none that can be decoded", path=self._path
-            )
+            raise AudioError("there is no sound in it that can be decoded", path=self._path)
         stream.codec_context.thread_count = 1  # files are decoded side by side already
         self._stream = stream
         self._frames = self._decode()
@@ -182,13 +187,11 @@ class LibavDecoder:
 
 def _planar(frame: av.AudioFrame) -> FloatArray:
     """Return (channels, samples) in [-1, 1] of a frame in any sample format."""
-    samples = frame.to_ndarray()
+    raw = frame.to_ndarray()
     if not frame.format.is_planar:
-        samples = samples.reshape(-1, frame.layout.nb_channels).T
-    out: FloatArray
-    if samples.dtype.kind == "f":
-        out = samples.astype(np.float32, copy=False)
-    else:
-        full_scale = np.float32(1 << (8 * samples.itemsize - 1))
-        out = (samples - (full_scale if samples.dtype.kind == "u" else np.float32(0))) / full_scale
-    return out
+        raw = raw.reshape(-1, frame.layout.nb_channels).T
+    samples = raw.astype(np.float32, copy=False)
+    if raw.dtype.kind == "f":
+        return samples
+    full_scale = np.float32(1 << (8 * raw.itemsize - 1))
+    return (samples - full_scale if raw.dtype.kind == "u" else samples) / full_scale

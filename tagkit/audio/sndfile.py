@@ -8,6 +8,7 @@ FFmpeg's has none of this and takes the same time.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -35,21 +36,20 @@ class SndfileDecoder:
     """
 
     def __init__(self, path: Path) -> None:
-        # By descriptor, so that libsndfile goes by what is in the file, not by what it is called.
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
+        self._path = path
+        with contextlib.ExitStack() as opened:
+            # By descriptor, so that libsndfile goes by what is in the file, not by its name.
+            descriptor = opened.enter_context(path.open("rb", buffering=0)).fileno()
             if not os.pread(descriptor, 4, 0).startswith(MAGIC) or _chained(descriptor):
                 raise AudioError("is not for libsndfile", path=path)
-            self._file = soundfile.SoundFile(os.dup(descriptor), closefd=True)
-        finally:
-            os.close(descriptor)
-        self._path = path
-        self.rate: int = self._file.samplerate
-        self.channels: int = self._file.channels
-        self.frames: int = self._file.frames
-        if "MPEG" in self._file.subtype or self.frames == 0:
-            raise AudioError("is not for libsndfile", path=path)
-        self.span(self.frames - 1, self.frames)  # a truncated file has not what its header promises
+            self._file = opened.enter_context(soundfile.SoundFile(descriptor, closefd=False))
+            self.rate: int = self._file.samplerate
+            self.channels: int = self._file.channels
+            self.frames: int = self._file.frames
+            if "MPEG" in self._file.subtype or self.frames == 0:
+                raise AudioError("is not for libsndfile", path=path)
+            self.span(self.frames - 1, self.frames)  # is there what the header promises?
+            self._opened = opened.pop_all()
 
     def span(self, start: int, stop: int) -> FloatArray:
         first = max(0, start - PREROLL) if self._file.format == "OGG" else start
@@ -61,7 +61,7 @@ class SndfileDecoder:
         return mono(samples[start - first :])
 
     def close(self) -> None:
-        self._file.close()
+        self._opened.close()
 
 
 def _chained(descriptor: int) -> bool:
