@@ -27,8 +27,8 @@ class Database:
     """An open database. Every method raises StoreError where it cannot be used.
 
     ``name`` is what people call it, and marks the file as that kind of database. ``schema`` is the
-    script that makes an empty one (each statement ends its line); ``version`` the format it has then. ``durable``: what a
-    transaction has written survives a power failure too, and not only the end of the process.
+    script that makes an empty one (each statement ends its line), ``version`` its format then.
+    ``durable``: a transaction survives a power failure too, and not only the end of the process.
     May be used from several threads; they take turns.
     """
 
@@ -108,23 +108,23 @@ class Database:
         return StoreError(f"the {self.name} {message}", path=self.path, hint=hint)
 
     def _prepare(self, schema: str, version: int, durable: bool) -> None:
+        found = self._version()  # before anything is changed in what may not be ours
+        if found > version:
+            raise self._error(
+                f"was written by a newer tagkit (format {found}, this one knows {version})",
+                "update tagkit, or name another file",
+            )
         self._use_wal()
         self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.execute("PRAGMA trusted_schema = OFF")  # it may be a stranger's file
-        if self._version() == 0:
+        if found == 0:
             with self.transaction():
                 if self._version() == 0:  # under the lock: another process may have been faster
                     for statement in schema.split(";\n"):
                         self._connection.execute(statement)
                     self._connection.execute(f"PRAGMA application_id = {self._mark}")
                     self._connection.execute(f"PRAGMA user_version = {version}")
-        found = self._version()
-        if found > version:
-            raise self._error(
-                f"was written by a newer tagkit (format {found}, this one knows {version})",
-                "update tagkit, or name another file",
-            )
 
     def _use_wal(self) -> None:
         """SQLite does not wait for its own timeout where two processes switch at once."""
@@ -144,14 +144,12 @@ class Database:
 
     def _version(self) -> int:
         """The format; 0 is an empty database. Raises StoreError for a database of another kind."""
-        found = [
-            self._connection.execute(query).fetchone()[0]
-            for query in (
-                "PRAGMA user_version",
-                "PRAGMA application_id",
-                "SELECT count(*) FROM sqlite_schema",
-            )
-        ]
-        if found != [0, 0, 0] and found[1] != self._mark:
+        # In one statement: another process may be making the database between two.
+        found, mark, tables = self._connection.execute(
+            "SELECT (SELECT user_version FROM pragma_user_version),"
+            " (SELECT application_id FROM pragma_application_id),"
+            " (SELECT count(*) FROM sqlite_schema)"
+        ).fetchone()
+        if mark != self._mark and (found or mark or tables):
             raise self._error("is another kind of database", "name another file")
-        return int(found[0])
+        return int(found)

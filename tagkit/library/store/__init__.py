@@ -1,0 +1,273 @@
+"""The store: what was heard in which audio, so that no file is listened to twice.
+
+::
+
+    paths ───────────▶ contents ◀─────────── analyses ──────────▶ models
+    size, mtime        content key,          probabilities,       fingerprint,
+                       duration              embedding, error     tags
+
+A path whose size and mtime are unchanged is not read at all. Any other is looked up by its content
+key: a moved or re-tagged file finds its analyses again. A path that is gone does not take its
+analyses with it, for it may come back elsewhere.
+
+A run goes like this: `Store.add_model`, then `Store.look` at every path, analyse what is missing
+and `Store.record` it; then `Store.read` everything. Each record is a transaction of its own: a
+killed run loses the track that it was at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from tagkit.errors import StoreError
+from tagkit.library.database import Database
+from tagkit.library.payload import content_key
+from tagkit.library.store.files import batches, encoded, marks, refresh
+from tagkit.library.store.tables import (
+    SCHEMA,
+    VERSION,
+    Look,
+    Model,
+    Stored,
+    Track,
+    array,
+    floats,
+    halves,
+    make_model,
+)
+from tagkit.vocab import Tag
+
+__all__ = ["Look", "Model", "Store", "Stored", "Track", "default_path"]
+
+_BATCH = 100  # files looked up at once: enough to make queries cheap, few enough to begin soon
+
+
+def default_path() -> Path:
+    """Where the store lies if nothing else is said: hours of computing, so no cache folder."""
+    import platformdirs
+
+    return platformdirs.user_data_path("tagkit", appauthor=False) / "library.sqlite"
+
+
+class Store:
+    """An open store. Every method raises StoreError where the database cannot be used.
+
+    Several processes may work on one store, and several threads on one `Store`. Iterators hold no
+    lock between their items. Models are named by their fingerprints, which `add_model` must have
+    made known.
+    """
+
+    def __init__(self, path: Path, *, key_of: Callable[[Path], str] = content_key) -> None:
+        self._db = Database(
+            path, name="library store", schema=SCHEMA, version=VERSION, durable=False
+        )
+        self._key_of = key_of
+        self._ids: dict[str, int] = {}
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def add_model(self, fingerprint: str, name: str, tags: Sequence[Tag]) -> None:
+        """Make a model known; once known it stays as it is."""
+        with self._db.transaction():
+            self._db.run(
+                "INSERT INTO models (fingerprint, name, tags) VALUES (?, ?, ?)"
+                " ON CONFLICT (fingerprint) DO NOTHING",
+                fingerprint,
+                name,
+                json.dumps(tags),
+            )
+
+    def models(self) -> list[Model]:
+        """Return the known models, in the order in which they came."""
+        query = "SELECT fingerprint, name, tags FROM models ORDER BY id"
+        return self._db.rows(query, make=make_model)
+
+    def look(
+        self, paths: Iterable[Path], models: Sequence[str], *, retry: bool = False
+    ) -> Iterator[Look]:
+        """Yield for each path, in order, what is left to do for these models.
+
+        Reads a file (three pieces of it) only where its size or mtime is not as remembered. A
+        failure is remembered, and is not missing, until the file changes or ``retry`` asks again.
+        Paths of equal audio are each reported missing until one of them is recorded.
+        """
+        for batch in batches(paths, _BATCH):
+            keys, errors = refresh(self._db, batch, self._key_of)
+            states = self._states(sorted(set(keys.values())), models)
+            for path in batch:
+                if path in errors:
+                    yield Look(path, None, (), errors[path])
+                else:
+                    known = states.get(keys[path], {})
+                    failed = [error for error in known.values() if error is not None]
+                    missing = [m for m in models if m not in known or (retry and known[m])]
+                    error = failed[0] if failed and not retry else None
+                    yield Look(path, keys[path], tuple(missing), error)
+
+    def _states(
+        self, keys: Sequence[str], models: Sequence[str]
+    ) -> dict[str, dict[str, str | None]]:
+        """content key -> {fingerprint: error, None where it succeeded}."""
+        query = f"""
+            SELECT c.key, m.fingerprint, a.error FROM contents c
+            JOIN analyses a ON a.content = c.id JOIN models m ON m.id = a.model
+            WHERE c.key IN ({marks(keys)}) AND a.model IN ({marks(models)})"""
+        states: dict[str, dict[str, str | None]] = {}
+        for key, model, error in self._rows(query, *keys, *map(self._id, models)):
+            states.setdefault(key, {})[model] = error
+        return states
+
+    def record(
+        self,
+        key: str,
+        results: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike | None]],
+        *,
+        duration: float,
+    ) -> None:
+        """Remember what each model heard in a content; ``key`` is from `look`.
+
+        ``results``: fingerprint -> (probabilities (tags,), embedding (dims,) or None);
+        ``duration`` in seconds.
+        """
+        self._record(
+            key,
+            duration,
+            [
+                (model, None, floats(heard), None if embedding is None else halves(embedding))
+                for model, (heard, embedding) in results.items()
+            ],
+        )
+
+    def record_failure(self, key: str, models: Iterable[str], error: str) -> None:
+        """Remember why a content cannot be analysed; an analysis that is there stays."""
+        self._record(key, None, [(model, error, None, None) for model in models])
+
+    def _record(
+        self,
+        key: str,
+        duration: float | None,
+        rows: Sequence[tuple[str, str | None, bytes | None, bytes | None]],
+    ) -> None:
+        now = time.time()
+        values = [(self._id(model), now, *value, key) for model, *value in rows]
+        with self._db.transaction():
+            self._db.run(
+                "INSERT INTO contents (key, duration) VALUES (?, ?) ON CONFLICT (key) DO UPDATE"
+                " SET duration = coalesce(excluded.duration, duration)",
+                key,
+                duration,
+            )
+            self._db.run_many(
+                "INSERT INTO analyses (model, analysed, error, probabilities, embedding, content)"
+                " SELECT ?, ?, ?, ?, ?, id FROM contents WHERE key = ?"
+                " ON CONFLICT (content, model) DO UPDATE SET analysed = excluded.analysed,"
+                " error = excluded.error, probabilities = excluded.probabilities,"
+                " embedding = excluded.embedding"
+                " WHERE excluded.error IS NULL OR analyses.error IS NOT NULL",
+                values,
+            )
+
+    def read(
+        self, paths: Iterable[Path], models: Sequence[str], *, embeddings: bool = False
+    ) -> Iterator[Stored]:
+        """Yield what is remembered of each path, in order, without a look at the file.
+
+        A path that no `look` has seen is left out. 100,000 tracks take a few seconds.
+        """
+        for batch in batches(paths, 5 * _BATCH):
+            names = [encoded(path) for path in batch]
+            found = self._stored(names, models, embeddings)
+            for path, name in zip(batch, names, strict=True):
+                if name in found:
+                    yield found[name]._replace(path=path)
+
+    def _stored(
+        self, names: Sequence[bytes], models: Sequence[str], embeddings: bool
+    ) -> dict[bytes, Stored]:
+        query = f"""
+            SELECT p.path, c.key, c.duration, m.fingerprint, a.error, a.probabilities,
+                   {"a.embedding" if embeddings else "NULL"}
+            FROM paths p JOIN contents c ON c.id = p.content
+            LEFT JOIN analyses a ON a.content = c.id AND a.model IN ({marks(models)})
+            LEFT JOIN models m ON m.id = a.model
+            WHERE p.path IN ({marks(names)})"""
+        found: dict[bytes, Stored] = {}
+        rows = self._rows(query, *map(self._id, models), *names)
+        for name, key, duration, model, error, heard, embedding in rows:
+            stored = found.get(name) or Stored(Path(), key, duration, {}, {}, None)
+            if heard is not None:
+                stored.results[model] = array(heard, "<f4")
+            if embedding is not None:
+                stored.embeddings[model] = array(embedding, "<f2")
+            found[name] = stored._replace(error=stored.error or error)
+        return found
+
+    def tracks(self) -> Iterator[Track]:
+        """Yield every remembered file, by path."""
+        query = """
+            SELECT p.path, c.key, c.duration FROM paths p JOIN contents c ON c.id = p.content
+            WHERE p.path > ? ORDER BY p.path LIMIT 1000"""
+        last = b""
+        while rows := self._rows(query, last):
+            for name, key, duration in rows:
+                yield Track(Path(os.fsdecode(name)), key, duration)
+            last = rows[-1][0]
+
+    def retagged(self, path: Path) -> None:
+        """Take over a file's size and mtime: it has new tags, and the same audio as before.
+
+        The next `look` then need not read it. Raises OSError where the file is gone.
+        """
+        found = path.stat()
+        with self._db.transaction():
+            self._db.run(
+                "UPDATE paths SET size = ?, mtime_ns = ? WHERE path = ?",
+                found.st_size,
+                found.st_mtime_ns,
+                encoded(path),
+            )
+
+    def vanished(self) -> Iterator[Path]:
+        """Yield the remembered paths that are not there (now: a drive may be unplugged)."""
+        return (track.path for track in self.tracks() if not os.path.lexists(track.path))
+
+    def forget(self, paths: Iterable[Path]) -> None:
+        """Forget these paths. What was heard stays, for the files may only have moved."""
+        for batch in batches(paths, 5 * _BATCH):
+            names = [encoded(path) for path in batch]
+            with self._db.transaction():
+                self._db.run(f"DELETE FROM paths WHERE path IN ({marks(names)})", *names)
+
+    def sweep(self) -> None:
+        """Forget what was heard in audio that no remembered path holds any more."""
+        orphans = "SELECT id FROM contents WHERE id NOT IN (SELECT content FROM paths)"
+        with self._db.transaction():
+            self._db.run(f"DELETE FROM analyses WHERE content IN ({orphans})")
+            self._db.run(f"DELETE FROM contents WHERE id IN ({orphans})")
+
+    def _rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        return self._db.rows(query, *parameters, make=tuple)
+
+    def _id(self, fingerprint: str) -> int:
+        if fingerprint not in self._ids:
+            self._ids = dict(self._rows("SELECT fingerprint, id FROM models"))
+        try:
+            return self._ids[fingerprint]
+        except KeyError:
+            raise StoreError(
+                f"the library store has no model {fingerprint[:12]}", path=self._db.path
+            ) from None
