@@ -7,7 +7,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import IO, BinaryIO
-from urllib.parse import urlsplit
 
 from tagkit import __version__
 from tagkit.errors import DownloadError
@@ -36,8 +35,8 @@ class _WebOnly(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        if urlsplit(newurl).scheme not in ("http", "https"):
-            raise DownloadError(f"{req.full_url} redirects to {newurl}, which is not followed")
+        if not newurl.lower().startswith(("http://", "https://")):
+            raise DownloadError(f"{req.full_url} redirects to {_shown(newurl)}: not followed")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -65,11 +64,11 @@ def fetch(
 
 def _pieces(url: str, size: int | None) -> Iterator[tuple[bytes, int | None]]:
     """Yield the body piece by piece with its announced length; all network errors end here."""
-    if urlsplit(url).scheme not in ("http", "https", "file"):
+    if not url.lower().startswith(("http://", "https://", "file://")):
         raise DownloadError(f"{url!r} is no http, https or file address", hint=_MIRROR)
     most = MOST_BYTES if size is None else size
-    request = urllib.request.Request(url, headers={"User-Agent": f"tagkit/{__version__}"})
     try:
+        request = urllib.request.Request(url, headers={"User-Agent": f"tagkit/{__version__}"})
         with urllib.request.build_opener(_WebOnly).open(request, timeout=TIMEOUT) as reply:
             announced = _announced(reply.headers.get("Content-Length", ""))
             received = 0
@@ -90,14 +89,19 @@ def _pieces(url: str, size: int | None) -> Iterator[tuple[bytes, int | None]]:
         error.close()
         gone = error.code in (404, 410)
         raise DownloadError(
-            f"{url} answers {error.code} {error.reason}",
+            f"{url} answers {error.code} {_shown(error.reason)}",
             hint=_MIRROR if gone else f"pull again later; or {_MIRROR}",
         ) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        reason = getattr(reason, "strerror", None) or reason or type(error).__name__
+        inner = getattr(error, "reason", error)
+        reason = _shown(getattr(inner, "strerror", None) or inner) or type(error).__name__
         hint = _MIRROR if url.startswith("file:") else f"is there a network? otherwise {_MIRROR}"
         raise DownloadError(f"cannot read {url}: {reason}", hint=hint) from error
+
+
+def _shown(text: object) -> str:
+    """A server's words on one line, without what could steer a terminal."""
+    return "".join(char if char.isprintable() else " " for char in str(text))[:200]
 
 
 def _announced(text: str) -> int | None:
