@@ -50,7 +50,8 @@ CREATE TABLE writes (
     before    TEXT NOT NULL,              -- JSON: field -> snapshot of all that the file kept of it
     state     TEXT NOT NULL,
     undone    INTEGER NOT NULL DEFAULT 0,
-    reverts   INTEGER REFERENCES writes (id)
+    reverts   INTEGER REFERENCES writes (id),
+    redo      BLOB                        -- path of the finished copy of a file with hard links
 );
 CREATE INDEX writes_by_run ON writes (run);
 CREATE INDEX writes_by_path ON writes (path);
@@ -62,7 +63,8 @@ SELECT r.*, count(w.id), total(w.undone) FROM runs r
 LEFT JOIN writes w ON w.run = r.id AND w.state = 'done'
 """
 _WRITES = (
-    "SELECT id, run, path, content, container, changes, before, state, undone, reverts FROM writes"
+    "SELECT id, run, path, content, container, changes, before, state, undone, reverts, redo"
+    " FROM writes"
 )
 
 
@@ -129,15 +131,17 @@ class Journal:
         *,
         before: Mapping[str, str],
         reverts: int | None = None,
+        redo: Path | None = None,
     ) -> int:
         """Record what is about to change, durably, and return the write's number.
 
-        ``before`` holds a snapshot of each field; ``reverts`` is the write that this one takes back.
+        ``before`` holds a snapshot of each field; ``reverts`` is the write that this one takes back;
+        ``redo`` is where the finished copy will lie while the file is overwritten in place.
         """
         with self._db.transaction():
             return self._db.run(
-                "INSERT INTO writes (run, path, content, container, changes, before, reverts, state)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, 'pending')",
+                "INSERT INTO writes (run, path, content, container, changes, before, reverts, redo,"
+                " state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'pending')",
                 run,
                 os.fsencode(change.path),
                 change.content,
@@ -145,6 +149,7 @@ class Journal:
                 json.dumps([[c.field, c.old, c.new] for c in change.changes]),
                 json.dumps(dict(before)),
                 reverts,
+                os.fsencode(redo) if redo is not None else None,
             )
 
     def done(self, write: int) -> None:

@@ -39,6 +39,7 @@ class Write(NamedTuple):
     state: State
     undone: bool
     reverts: int | None  # the write that this one took back
+    redo: Path | None
 
 
 def read_run(row: tuple[Any, ...]) -> Run:
@@ -53,16 +54,28 @@ def read_run(row: tuple[Any, ...]) -> Run:
 
 def read_write(row: tuple[Any, ...]) -> Write:
     """Make a Write of its columns. Raises StoreError where they are damaged."""
-    number, run, path, content, container, text, before, state, undone, reverts = row
+    number, run, path, content, container, text, before, state, undone, reverts, redo = row
     try:
         rows = json.loads(text)
         changes = tuple(FieldChange(field, tuple(old), tuple(new)) for field, old, new in rows)
         snapshots = json.loads(before)
         where = Path(os.fsdecode(path))
+        copy = Path(os.fsdecode(redo)) if redo is not None else None
     except (ValueError, TypeError) as error:
         raise _damaged(f"write {number}", error) from error
-    back = bool(undone)
-    return Write(number, run, where, content, container, changes, snapshots, state, back, reverts)
+    return Write(
+        id=number,
+        run=run,
+        path=where,
+        content=content,
+        container=container,
+        changes=changes,
+        before=snapshots,
+        state=state,
+        undone=bool(undone),
+        reverts=reverts,
+        redo=copy,
+    )
 
 
 def _damaged(what: str, error: Exception) -> StoreError:

@@ -21,9 +21,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from tagkit.errors import ChangedError, SaveError, TagError
-from tagkit.library import attributes, tempfiles
+from tagkit.library import attributes, inplace, tempfiles
 from tagkit.library.attributes import Attributes
 
 _ROOM = (
@@ -66,7 +67,12 @@ class Copy:
     attributes: Attributes
     options: SaveOptions
     fd: int
-    replaced: bool = False
+    state: Literal["waiting", "torn", "done"] = "waiting"
+
+    @property
+    def redo(self) -> Path | None:
+        """Where the copy lies while a file with several names is overwritten; None: it is replaced."""
+        return self.temp.with_suffix(inplace.SUFFIX) if self.before.st_nlink > 1 else None
 
     def seal(self) -> None:
         """Make the edited copy durable, with the original's attributes. Raises SaveError."""
@@ -78,7 +84,11 @@ class Copy:
             os.fsync(self.fd)
 
     def commit(self) -> None:
-        """Put the sealed copy in the original's place. Raises ChangedError and SaveError."""
+        """Put the sealed copy in the original's place. Raises ChangedError and SaveError.
+
+        ``state`` says what happened, whatever was raised. A "torn" file is whole again once
+        :func:`inplace.complete` has run: its copy stays for that.
+        """
         with os_errors(self.original):
             if _identity(self.original.stat()) != _identity(self.before):
                 raise ChangedError(
@@ -86,9 +96,23 @@ class Copy:
                     path=self.original,
                     hint="run again",
                 )
-            self.temp.replace(self.original)
-            self.replaced = True
-            fsync_folder(self.original.parent)
+            if self.redo is None:
+                self.temp.replace(self.original)
+                self.state = "done"
+                fsync_folder(self.original.parent)
+            else:
+                self._overwrite(self.redo)
+
+    def _overwrite(self, redo: Path) -> None:
+        self.temp.rename(redo)
+        self.temp = redo
+        fsync_folder(redo.parent)
+        inplace.reserve(self.original, redo.stat().st_size)
+        self.state = "torn"
+        inplace.complete(self.original, redo)
+        self.state = "done"
+        if self.options.keep_mtime:
+            os.utime(self.original, ns=(self.before.st_atime_ns, self.before.st_mtime_ns))
 
 
 @contextlib.contextmanager
@@ -103,6 +127,7 @@ def copied(path: Path, options: SaveOptions) -> Iterator[Copy]:
         wanted = attributes.read(path)
         _preflight(path, before, options)
         temp, fd = tempfiles.create(path.parent)
+    copy = Copy(path, temp, before, wanted, options, fd)
     try:
         with os_errors(path):
             lost = attributes.carry(wanted, temp)
@@ -113,10 +138,11 @@ def copied(path: Path, options: SaveOptions) -> Iterator[Copy]:
                     hint="--force writes it without",
                 )
             _fill(fd, path)
-        yield Copy(path, temp, before, wanted, options, fd)
+        yield copy
     finally:
-        with contextlib.suppress(OSError):  # what cannot go now goes with the next sweep
-            temp.unlink(missing_ok=True)
+        if copy.state != "torn":
+            with contextlib.suppress(OSError):  # what cannot go now goes with the next sweep
+                copy.temp.unlink(missing_ok=True)
         os.close(fd)
 
 

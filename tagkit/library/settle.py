@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tagkit.errors import TagkitError
+from tagkit.library import inplace
 from tagkit.library.journal import Journal
 from tagkit.library.records import Write
 from tagkit.library.writer import Opener
@@ -29,6 +30,8 @@ def settle(journal: Journal, opener: Callable[[Mapping[str, Any]], Opener]) -> i
 
 def _happened(write: Write, open_tags: Opener) -> bool | None:
     try:
+        if write.redo is not None:
+            inplace.complete(write.path, write.redo)
         tags = open_tags(write.path)
         # A file is replaced as a whole: old values all over mean that it was not. Anything else,
         # the new ones or later ones of the user's, is safe to call done: an undo takes back only

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
@@ -77,16 +79,21 @@ class Writer:
         with safesave.os_errors(change.path):
             path = change.path.resolve(strict=True)  # a symlink stays one; its target is written
             self._sweep(path.parent)
-        with safesave.copied(path, self._options) as copy:
+        with safesave.copied(path, self._options) as copy, _about(path):
             before = self._edit(copy, change)
             copy.seal()
             with interrupts.held():
                 there = dataclasses.replace(change, path=path)
-                write = self._journal.pending(self._run, there, before=before, reverts=reverts)
+                write = self._journal.pending(
+                    self._run, there, before=before, reverts=reverts, redo=copy.redo
+                )
                 try:
                     copy.commit()
                 finally:
-                    (self._journal.done if copy.replaced else self._journal.void)(write)
+                    if copy.state == "done":
+                        self._journal.done(write)
+                    elif copy.state == "waiting":
+                        self._journal.void(write)
 
     def _sweep(self, folder: Path) -> None:
         if folder not in self._swept:
@@ -119,6 +126,16 @@ class Writer:
         if lost:
             raise SaveError(f"the edit would have changed {lost}", path=copy.original, hint=_BUG)
         return {c.field: original.snapshot(c.field) for c in change.changes}
+
+
+@contextlib.contextmanager
+def _about(path: Path) -> Iterator[None]:
+    """Name the file itself in errors that were met in its copy."""
+    try:
+        yield
+    except (TagError, AudioError) as error:
+        error.path = os.fspath(path)
+        raise
 
 
 def _differences(before: TagFile, after: TagFile, change: FileChange) -> str:
