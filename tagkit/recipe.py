@@ -40,11 +40,17 @@ class Train:
 
 @dataclass(frozen=True)
 class Recipe:
-    """``name`` of the bundle that comes out; ``architecture`` and its ``arguments`` from the catalogue."""
+    """``name`` of the bundle that comes out; ``architecture`` and its ``arguments`` from the catalogue.
+
+    ``title``, ``licence``, ``training_data`` and ``notes`` go into the bundle's card as they are.
+    """
 
     name: str
     architecture: str
     title: str = ""
+    licence: str = ""
+    training_data: str = ""
+    notes: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     train: Train = field(default_factory=Train)
 

@@ -85,7 +85,10 @@ def distill(
         tags=tuple(tags),
         outputs=tuple(tag.name for tag in tags),
         thresholds=thresholds(model, chosen, front_end.frames),
+        licence=recipe.licence or None,
         title=recipe.title,
+        training_data=recipe.training_data,
+        notes=recipe.notes,
         scores={
             "rank correlation with the mean of the teachers, mean over tags": {
                 "test tracks": round(float(np.nanmean(measured)), 4),
