@@ -70,6 +70,8 @@ def foreign_frames(version: int) -> list[Frame]:
         Frame("COMM", comment),
         Frame("COMM", b"\0engshort\0" + b"another"),
         Frame("APIC", b"\0image/png\0\3front\0" + png()),
+        Frame("CHAP", b"one\0" + struct.pack(">IIII", 0, 500, 0xFFFFFFFF, 0xFFFFFFFF)),
+        Frame("CTOC", b"toc\0\3\1one\0"),
         Frame("GEOB", b"\0text/plain\0a.txt\0note\0" + bytes(range(256))),
         Frame("PRIV", b"example.org\0" + b"\xff\xe0\xff\x00" * 8),
         Frame("UFID", b"http://musicbrainz.org\0" + b"0123-4567"),
