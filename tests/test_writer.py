@@ -17,7 +17,7 @@ from tagkit.errors import ChangedError, NoWriterError, SaveError
 from tagkit.library import attributes, inplace, safesave, tempfiles
 from tagkit.library.change import FileChange
 from tagkit.library.journal import Journal
-from tagkit.library.layout import Layout, from_settings
+from tagkit.library.layout import Layout
 from tagkit.library.payload import audio_digest, content_key
 from tagkit.library.policy import PolicyOptions, Stamp, propose
 from tagkit.library.safesave import SaveOptions, SkipError
@@ -75,7 +75,7 @@ class Library:
         return self.apply(change, reverts=write.id)
 
     def settle(self) -> int:
-        return settle(self.journal, lambda settings: from_settings(settings).open)
+        return settle(self.journal)
 
     def names(self) -> set[str]:
         return {path.name for path in self.music.iterdir()}

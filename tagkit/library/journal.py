@@ -68,6 +68,13 @@ _WRITES = (
 )
 
 
+def default_path() -> Path:
+    """Return where the user's journal lies."""
+    import platformdirs
+
+    return platformdirs.user_data_path("tagkit", appauthor=False) / "journal.sqlite"
+
+
 class Journal:
     """An open journal. Every method raises StoreError where the database cannot be used.
 

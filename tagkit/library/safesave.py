@@ -74,6 +74,11 @@ class Copy:
         """Where the copy lies while a file with several names is overwritten; None: it is replaced."""
         return self.temp.with_suffix(inplace.SUFFIX) if self.before.st_nlink > 1 else None
 
+    def fill(self) -> None:
+        """Give the copy the original's bytes. Raises SaveError."""
+        with os_errors(self.original):
+            _fill(self.fd, self.original)
+
     def seal(self) -> None:
         """Make the edited copy durable, with the original's attributes. Raises SaveError."""
         with os_errors(self.original):
@@ -117,7 +122,7 @@ class Copy:
 
 @contextlib.contextmanager
 def copied(path: Path, options: SaveOptions) -> Iterator[Copy]:
-    """Yield a temporary copy of ``path`` (a resolved one); remove it again unless it was committed.
+    """Yield a copy of ``path`` (a resolved one), to be filled; remove it unless it was committed.
 
     Raises SkipError before anything is written where the file has other names or attributes that
     cannot be carried over; SaveError where it is read-only, gone, or the disk has no room.
@@ -137,7 +142,6 @@ def copied(path: Path, options: SaveOptions) -> Iterator[Copy]:
                     path=path,
                     hint="--force writes it without",
                 )
-            _fill(fd, path)
         yield copy
     finally:
         if copy.state != "torn":

@@ -68,51 +68,52 @@ class Writer:
         if not change.changes:
             return Outcome(change.path, "unchanged")
         try:
-            self._write(change, reverts)
+            written = self._write(change, reverts)
         except (SkipError, NoWriterError) as error:
             return Outcome(change.path, "skipped", error)
         except (TagError, AudioError) as error:
             return Outcome(change.path, "failed", error)
-        return Outcome(change.path, "written")
+        return Outcome(change.path, "written" if written else "unchanged")
 
-    def _write(self, change: FileChange, reverts: int | None) -> None:
+    def _write(self, change: FileChange, reverts: int | None) -> bool:
         with safesave.os_errors(change.path):
             path = change.path.resolve(strict=True)  # a symlink stays one; its target is written
             self._sweep(path.parent)
         with safesave.copied(path, self._options) as copy, _about(path):
-            before = self._edit(copy, change)
+            original = self._open(path)
+            if all(tuple(original.get(c.field)) == c.new for c in change.changes):
+                return False
+            _refuse_if_changed(path, original, change)
+            copy.fill()
+            self._edit(copy, original, change)
             copy.seal()
-            with interrupts.held():
-                there = dataclasses.replace(change, path=path)
-                write = self._journal.pending(
-                    self._run, there, before=before, reverts=reverts, redo=copy.redo
-                )
-                try:
-                    copy.commit()
-                finally:
-                    if copy.state == "done":
-                        self._journal.done(write)
-                    elif copy.state == "waiting":
-                        self._journal.void(write)
+            self._commit(copy, original, dataclasses.replace(change, path=path), reverts)
+        return True
+
+    def _commit(
+        self, copy: Copy, original: TagFile, change: FileChange, reverts: int | None
+    ) -> None:
+        before = {c.field: original.snapshot(c.field) for c in change.changes}
+        with interrupts.held():
+            write = self._journal.pending(
+                self._run, change, before=before, reverts=reverts, redo=copy.redo
+            )
+            try:
+                copy.commit()
+            finally:
+                # A torn file stays pending: whoever opens the journal next completes it.
+                if copy.state == "done":
+                    self._journal.done(write)
+                elif copy.state == "waiting":
+                    self._journal.void(write)
 
     def _sweep(self, folder: Path) -> None:
         if folder not in self._swept:
             tempfiles.sweep(folder)
             self._swept.add(folder)
 
-    def _edit(self, copy: Copy, change: FileChange) -> dict[str, str]:
-        """Edit the copy's tag, and prove that nothing but the asked-for fields is different.
-
-        Returns what the original holds of these fields, as snapshots.
-        """
-        original = self._open(copy.original)
-        if payload.content_key(copy.original) != change.content:
-            raise ChangedError("it holds other audio than before", path=copy.original, hint=_AGAIN)
-        for field, old, _, _ in change.changes:
-            if tuple(original.get(field)) != old:
-                raise ChangedError(
-                    f"its {field} is not what it was", path=copy.original, hint=_AGAIN
-                )
+    def _edit(self, copy: Copy, original: TagFile, change: FileChange) -> None:
+        """Edit the copy's tag, and prove that nothing but the asked-for fields is different."""
         edited = self._open(copy.temp)
         for field, _, new, exact in change.changes:
             if exact is None:
@@ -121,11 +122,17 @@ class Writer:
                 edited.restore(field, exact)
         edited.save()
         if payload.audio_digest(copy.temp) != payload.audio_digest(copy.original):
-            raise SaveError("the edit would have changed the audio", path=copy.original, hint=_BUG)
-        lost = _differences(original, self._open(copy.temp), change)
-        if lost:
-            raise SaveError(f"the edit would have changed {lost}", path=copy.original, hint=_BUG)
-        return {c.field: original.snapshot(c.field) for c in change.changes}
+            raise SaveError("the edit would have changed the audio", hint=_BUG)
+        if lost := _differences(original, self._open(copy.temp), change):
+            raise SaveError(f"the edit would have changed {lost}", hint=_BUG)
+
+
+def _refuse_if_changed(path: Path, original: TagFile, change: FileChange) -> None:
+    if payload.content_key(path) != change.content:
+        raise ChangedError("it holds other audio than before", hint=_AGAIN)
+    for field, old, _, _ in change.changes:
+        if tuple(original.get(field)) != old:
+            raise ChangedError(f"its {field} is not what it was", hint=_AGAIN)
 
 
 @contextlib.contextmanager
@@ -140,8 +147,8 @@ def _about(path: Path) -> Iterator[None]:
 
 def _differences(before: TagFile, after: TagFile, change: FileChange) -> str:
     """Name what differs after the edit from what should be there; "" where all is as it should be."""
-    old, new = before.foreign(), after.foreign()
-    names = [name for name in old.keys() | new.keys() if old.get(name) != new.get(name)]
     wanted = {c.field: c.new for c in change.changes}
+    old, new = before.foreign(wanted.keys()), after.foreign(wanted.keys())
+    names = [name for name in old.keys() | new.keys() if old.get(name) != new.get(name)]
     names += [f for f, values in wanted.items() if tuple(after.get(f)) != values]
     return ", ".join(sorted(names))
