@@ -382,6 +382,39 @@ def test_mp4_numbered_genre_is_read_kept_and_only_replaced_with_the_genre(tmp_pa
     assert mutagen.File(path)["©gen"] == ["Rock", "Pop"]
 
 
+CHAPTERS = b"\0\0\0\x1achpl\1\0\0\0\0\0\0\0\1" + b"\0" * 8 + b"\0"
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [None, b"", CHAPTERS, CHAPTERS + b"\0" * 4],
+    ids=["no udta", "empty", "chapters", "quicktime"],
+)
+@pytest.mark.parametrize("kind", ["m4a", "m4a_faststart"])
+def test_mp4_without_a_list_of_tags_gets_one(
+    tmp_path: Path, kind: str, inside: bytes | None
+) -> None:
+    """No udta at all, an empty one, one with chapters, one that ends as QuickTime's do."""
+    path = media.make(tmp_path, kind)
+    heard, data = decoded(path), path.read_bytes()
+    moov, udta = data.index(b"moov") - 4, data.index(b"udta") - 4
+    size = int.from_bytes(data[udta : udta + 4], "big")
+    new = b"" if inside is None else (8 + len(inside)).to_bytes(4, "big") + b"udta" + inside
+    filler = b"" if kind == "m4a" else (size - len(new)).to_bytes(4, "big") + b"free"
+    filler = filler.ljust(size - len(new), b"\0") if filler else b""  # so that no sound moves
+    total = int.from_bytes(data[moov : moov + 4], "big") - size + len(new) + len(filler)
+    data = data[:udta] + new + filler + data[udta + size :]
+    path.write_bytes(data[:moov] + total.to_bytes(4, "big") + data[moov + 4 :])
+    assert decoded(path) == heard
+    before = open_tags(path).foreign()
+    write(path, mood=["happy"])
+    with av.open(str(path)) as container:  # mutagen cannot read the last of the four
+        assert container.metadata["MOOD"] == "happy"
+    assert open_tags(path).foreign() == before
+    assert decoded(path) == heard
+    assert not inside or inside in path.read_bytes()
+
+
 def test_mp4_in_fragments_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "fragments.m4a"
     with av.open(
@@ -431,6 +464,18 @@ def test_wav_beyond_32_bits_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"RF64" + b"\xff" * 4 + b"WAVE" + ds64 + data[12:])
     with pytest.raises(NoWriterError, match="RF64"):
         open_tags(path)
+
+
+@pytest.mark.parametrize("kind", ["ape", "wavpack", "musepack"])
+def test_an_ape_tag_of_131_bytes_is_not_taken_for_id3v1(tmp_path: Path, kind: str) -> None:
+    """ "APETAGEX" then has its letters TAG where an ID3v1 tag would begin."""
+    path = media.make(tmp_path, kind)
+    size = path.stat().st_size
+    write(path, mood=["x" * (131 - 64 - 8 - len("Mood") - 1)])
+    assert path.stat().st_size == size + 131
+    write(path, mood=["calm"])
+    assert open_tags(path).get("mood") == ["calm"]
+    assert path.read_bytes().count(b"APETAGEX") == 2
 
 
 def test_an_ape_tag_of_version_1_is_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tagkit.library.containers.splice import Broken, NoWriter, digest_at, read_a
 
 _MAGIC = b"APETAGEX"
 _EDGE = 32  # bytes of a header or footer
+_ID3V1 = 128
 _HAS_HEADER, _IS_HEADER = 0x80000000, 0x20000000
 _MOST_ITEMS = 4096
 _KIND, _TEXT = 6, 0  # mask of an item's flags, and its value for UTF-8
@@ -50,11 +51,20 @@ def find(file: BinaryIO) -> Found | None:
     return Found(version, start, end - start, flags, _items(body, count))
 
 
+def id3v1(file: BinaryIO) -> bytes:
+    """Return the ID3v1 tag at the end of the file, b"" where there is none."""
+    tail = size_of(file) - _ID3V1
+    if tail < 0 or read_at(file, tail, 3) != b"TAG":
+        return b""
+    # The letters are in "APETAGEX" too, and an APE tag of 131 bytes has them at the right place.
+    if tail >= 3 and read_at(file, tail - 3, 8) == _MAGIC:
+        return b""
+    return read_at(file, tail, _ID3V1)
+
+
 def _end(file: BinaryIO) -> int:
     """Return where the audio and an APE tag end: before ID3v1 and Lyrics3."""
-    end = size_of(file)
-    if end >= 128 and read_at(file, end - 128, 3) == b"TAG":
-        end -= 128
+    end = size_of(file) - len(id3v1(file))
     if end >= 15 and (tail := read_at(file, end - 15, 15))[6:] == b"LYRICS200":
         length = int(tail[:6]) + 15 if tail[:6].isdigit() else 0
         if 0 < length <= end and read_at(file, end - length, 11) == b"LYRICSBEGIN":

@@ -74,6 +74,8 @@ def _walk(file: BinaryIO, at: int, end: int, depth: int, count: list[int]) -> It
             box.children = list(_walk(file, box.content, box.end, depth + 1, count))
         yield box
         at = box.end
+    if at < end and any(read_at(file, at, end - at)):  # four zero bytes may end a QuickTime list
+        raise Broken("bytes that are no box lie behind the last box")
 
 
 def _box(file: BinaryIO, at: int, end: int, depth: int) -> Box:
@@ -83,9 +85,6 @@ def _box(file: BinaryIO, at: int, end: int, depth: int) -> Box:
         header, size = 16, struct.unpack(">Q", read_at(file, at + 8, 8))[0]
     elif size == 0 and depth == 0:  # up to the end of the file
         size = end - at
-    elif size == 0:  # the four zero bytes that may end a QuickTime list
-        header = size = end - at
-        name = b""
     if size < header or at + size > end:
         raise Broken("a box reaches beyond the one that holds it")
     return Box(name, at, header, size)

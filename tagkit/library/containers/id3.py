@@ -22,7 +22,6 @@ from tagkit.library.containers.splice import read_at, size_of, splice
 # The marker and the probabilities may contain what the user chose as a separator.
 _OWN_NAMES, _OWN_JOINT = "txxx:tagkit", "; "
 _NO_TAG = b"ID3\4\0\0\0\0\0\0"
-_ID3V1 = 128
 
 
 class Home(Protocol):
@@ -46,10 +45,8 @@ class FrontHome:
         splice(file, 0, self.room, data)
 
     def blocks(self, file: BinaryIO) -> dict[str, bytes]:
-        tail = size_of(file) - _ID3V1
-        if tail < 0 or read_at(file, tail, 3) != b"TAG":
-            return {}
-        return {"id3v1": read_at(file, tail, _ID3V1)}
+        tag = apev2.id3v1(file)
+        return {"id3v1": tag} if tag else {}
 
 
 class Id3(Native):

@@ -116,8 +116,10 @@ class Mp4(Native):
             if box.name != b"udta":
                 found[f"moov/{number}"] = _digest(file, box)
         for name, parent in (("udta", self._udta), ("meta", self._meta)):
-            others = [b for b in parent.children if b.name not in _OURS] if parent else []
-            for box in others:
+            for box in parent.children if parent else ():
+                content = read_at(file, box.content, min(len(_HANDLER), box.end - box.content))
+                if box.name in _OURS or content == _HANDLER:
+                    continue
                 key = f"{name}/{box.name.decode('latin-1')}#{len(found)}"
                 found[key] = digest_at(file, box.offset, box.size)
         for number, (_, offsets) in enumerate(boxes.offset_tables(file, self._moov)):
@@ -125,7 +127,7 @@ class Mp4(Native):
         return found
 
 
-_OURS = (b"meta", b"ilst", b"free", b"")
+_OURS = (b"meta", b"ilst", b"free")
 
 
 def _padded(ilst: bytes, room: int) -> bytes:
