@@ -1,0 +1,84 @@
+"""The ``tagkit`` command: which commands there are, and how errors become words and exit codes.
+
+To add a command: a function in ``tagkit/cli/NAME.py``, a line here. Commands import what is heavy
+inside their functions, so that ``tagkit --help`` answers at once.
+
+Exit codes: 0 all done; 1 some file failed, each is named on stderr and the rest is done; 2 usage;
+130 interrupted, and everything finished is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from tagkit import __version__
+from tagkit.cli import config, train, weights
+from tagkit.cli.apply import apply
+from tagkit.cli.history import history
+from tagkit.cli.strip import strip
+from tagkit.cli.tag import tag
+from tagkit.cli.undo import undo
+from tagkit.cli.writing import reported
+
+
+class _Group(TyperGroup):
+    """Every command's errors end the same way."""
+
+    def invoke(self, ctx: Any) -> Any:  # typer brings its own copy of click's Context
+        with reported():
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    name="tagkit",
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Listens to a music library and writes mood, theme and instrument into the files' own tags.",
+)
+app.command()(tag)
+app.command()(apply)
+app.command()(undo)
+app.command()(history)
+app.command()(strip)
+app.command()(train.train)
+app.add_typer(weights.app, name="weights")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tagkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    config_file: Annotated[
+        str | None,
+        typer.Option("--config", envvar="TAGKIT_CONFIG", help="Read defaults from this TOML file."),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Analyse (once), decide (cheaply, as often as you like), write (carefully, with undo)."""
+    del version  # its callback has answered
+    context.default_map = config.load(config_file, app)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        app()
+    except BrokenPipeError:
+        # The reader has what it wanted (head, less); Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

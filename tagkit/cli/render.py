@@ -1,0 +1,134 @@
+"""Decided tracks on stdout: a table for people, JSONL, CSV and M3U8 for programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tagkit.cli.writing import printable
+from tagkit.library.deciding import Track
+from tagkit.vocab import Tag
+
+Renderer: TypeAlias = Callable[[Iterable[Track], Sequence[Tag], bool], Iterator[Track]]
+
+#: More rows than this nobody reads on a terminal; they would also have to be held in memory.
+MOST_ROWS = 500
+
+
+def jsonl(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator[Track]:
+    """A line a track. Undecodable bytes of a name are ``\\udc80`` to ``\\udcff``, as Python reads them."""
+    for track in tracks:
+        row: dict[str, object] = {
+            "path": os.fspath(track.path),
+            "duration": round(track.duration, 3),
+            "tags": [
+                {"tag": d.name, "category": d.category, "probability": round(d.probability, 4)}
+                for d in track.decisions
+            ],
+        }
+        if every:
+            row["probabilities"] = {
+                tag.name: round(float(p), 4)
+                for tag, p in zip(tags, track.probabilities, strict=True)
+            }
+        print(json.dumps(row))
+        yield track
+
+
+def csv_rows(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator[Track]:
+    """A line a tag of a track: path, duration, category, tag, probability, given (yes or no)."""
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    out.writerow(("path", "duration", "category", "tag", "probability", "given"))
+    for track in tracks:
+        given = {(d.name, d.category): d.probability for d in track.decisions}
+        rows = {
+            (tag.name, tag.category): float(p)
+            for tag, p in zip(tags, track.probabilities, strict=True)
+        }
+        for (name, category), probability in (rows if every else given).items():
+            mark = "yes" if (name, category) in given else "no"
+            out.writerow(
+                (
+                    printable(str(track.path)),
+                    round(track.duration, 3),
+                    category,
+                    name,
+                    round(probability, 4),
+                    mark,
+                )
+            )
+        yield track
+
+
+def m3u8(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator[Track]:
+    """A playlist of the tracks that got a tag."""
+    del tags, every
+    from tagkit.library import playlist
+
+    passed: list[Track] = []
+
+    def entries() -> Iterator[playlist.Entry]:
+        for track in tracks:
+            passed.append(track)
+            if track.decisions:
+                yield playlist.Entry(track.path, track.duration)
+
+    for line in playlist.m3u8(entries()):
+        print(line)
+        yield from passed
+        passed.clear()
+    yield from passed
+
+
+def table(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator[Track]:
+    """A table with a column a category, in the terminal's width."""
+    del every
+    rows: list[Track] = []
+    more = 0
+    for track in tracks:
+        if len(rows) < MOST_ROWS:
+            rows.append(track)
+        else:
+            more += 1
+        yield track
+    categories = list(dict.fromkeys(d.category for t in rows for d in t.decisions))
+    categories.sort(key=[tag.category for tag in tags].index)
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("file", *categories):
+        grid.add_column(name, overflow="fold")
+    for track in rows:
+        grid.add_row(Text(_short(track.path)), *(_cell(track, category) for category in categories))
+    console = Console()
+    if rows:
+        console.print(grid)
+    if more:
+        console.print(f"… and {more:,} more; --format jsonl or csv prints every one", style="dim")
+
+
+def _cell(track: Track, category: str) -> Text:
+    cell = Text()
+    for decision in track.decisions:
+        if decision.category == category:
+            cell.append(", " if cell else "")
+            cell.append(decision.name)
+            cell.append(f" {decision.probability:.2f}".replace("0.", "."), style="dim")
+    return cell
+
+
+def _short(path: Path) -> str:
+    try:
+        return printable(str(path.absolute().relative_to(Path.cwd())))
+    except ValueError:
+        return printable(str(path))
+
+
+FORMATS: dict[str, Renderer] = {"table": table, "jsonl": jsonl, "csv": csv_rows, "m3u8": m3u8}

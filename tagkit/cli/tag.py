@@ -1,0 +1,194 @@
+"""``tagkit tag``: listen, decide, and show or write."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tagkit.cli import writing
+from tagkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from tagkit.thresholds import Options
+
+WRITTEN = ("mood", "theme", "instrument")
+
+
+def tag(
+    inputs: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH...", help="Audio files and folders.")
+    ] = None,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write", "--write-id3", help="Write the tags into the files, each in its native way."
+        ),
+    ] = False,
+    dry_run: writing.DryRunOption = False,
+    plan: Annotated[
+        Path | None,
+        typer.Option(help="Save what would be written here, for 'tagkit apply'; write nothing."),
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="table, jsonl, csv or m3u8. Default: table, in a pipe jsonl."
+        ),
+    ] = None,
+    all_tags: Annotated[
+        bool, typer.Option("--all-tags", help="jsonl, csv: the probability of every tag.")
+    ] = False,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A model or an ensemble file, or several models. Default: the shipped one."
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Give a tag from this probability, instead of its own.")
+    ] = None,
+    min_confidence: Annotated[
+        float, typer.Option(help="Never give a tag below this probability.")
+    ] = 0.0,
+    top_k: Annotated[
+        int | None, typer.Option(help="At most so many tags of each category.")
+    ] = None,
+    include: Annotated[
+        list[str] | None, typer.Option(metavar="TAG", help="Only these tags; may be repeated.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="TAG", help="Not these tags; may be repeated.")
+    ] = None,
+    categories: Annotated[
+        str,
+        typer.Option(help="Of mood, theme, instrument, genre, vocals, with commas."),
+    ] = ",".join(WRITTEN),
+    existing: Annotated[
+        str,
+        typer.Option(help="A mood, theme or instrument that is yours: keep, add to, or replace."),
+    ] = "keep",
+    genre: Annotated[
+        str, typer.Option(help="Write genre: off, fill where there is none, or add.")
+    ] = "off",
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Write probabilities to fields of their own.")
+    ] = False,
+    fields: writing.FieldsOption = None,
+    also_txxx: Annotated[
+        bool, typer.Option("--also-txxx", help="ID3v2.4: write TXXX:MOOD beside TMOO.")
+    ] = False,
+    v23_separator: Annotated[
+        str, typer.Option(help="Between several values in ID3v2.3, which has no lists.")
+    ] = "; ",
+    upgrade_id3: Annotated[
+        bool, typer.Option("--upgrade-id3", help="Turn ID3v2.2 tags into 2.4 instead of skipping.")
+    ] = False,
+    keep_mtime: writing.KeepMtimeOption = False,
+    through_links: writing.ThroughLinksOption = False,
+    force: writing.ForceOption = False,
+    yes: writing.YesOption = False,
+    input_list: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Read paths from a file, or - for stdin.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Follow symbolic links inside folders.")
+    ] = False,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="PATTERN", help="Skip paths, in gitignore syntax.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Threads that decode. Default: one a core.", min=0)] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    windows: Annotated[
+        int, typer.Option(help="The most windows of a track to listen to.", min=1, max=1000)
+    ] = 16,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try files again that failed before.")
+    ] = False,
+    store: Annotated[
+        Path | None, typer.Option(envvar="TAGKIT_STORE", help="Use this store, not the user's own.")
+    ] = None,
+    journal: writing.JournalOption = None,
+) -> None:
+    """Listen to music files, decide on tags, and show them or write them into the files.
+
+    What was heard is remembered: a second run, or another threshold, listens to nothing again.
+    Nothing is written without --write. A mood, theme, instrument or genre of yours is kept.
+    """
+    started = time.monotonic()
+    from tagkit.cli import render, tagging
+    from tagkit.inference import ensemble
+    from tagkit.library.containers import TagOptions
+    from tagkit.library.fields import FieldMap, load_fields
+    from tagkit.library.layout import Layout
+
+    chosen = format_ or ("table" if sys.stdout.isatty() else "jsonl")
+    if chosen not in render.FORMATS:
+        raise UsageError(f"no format is called {chosen!r}", hint=", ".join(render.FORMATS))
+    if write and (dry_run or plan):
+        raise UsageError("--write does not go with --dry-run or --plan", hint="choose one")
+    if not inputs and input_list is None:
+        raise UsageError("nothing to listen to", hint="name files or folders, or --input-list")
+    policy = tagging.policy(existing, genre)
+    wanted = _categories(categories, genre)
+    layout = Layout(
+        load_fields(fields) if fields else FieldMap(),
+        TagOptions(v23_separator=v23_separator, also_txxx=also_txxx, upgrade_id3=upgrade_id3),
+    )
+    job = tagging.Job(
+        ensemble=ensemble.load(model or ()),
+        options=_options(threshold, min_confidence, top_k, include, exclude, wanted),
+        windows=windows,
+        policy=policy,
+        probabilities=probabilities,
+        layout=layout,
+    )
+    with tagging.Session(job, store, journal, started) as session:
+        session.scan(inputs or [], input_list, follow, ignore or [])
+        session.analyse(jobs or os.cpu_count() or 1, device, retry)
+        shown = render.FORMATS[chosen]
+        if not (write or dry_run or plan):
+            session.show(shown, all_tags)
+        else:
+            session.propose(shown if chosen != "table" else None, all_tags)
+            if dry_run:
+                session.show_changes()
+            if plan:
+                session.save(plan)
+            if write:
+                saving = writing.save_options(
+                    keep_mtime=keep_mtime, through_links=through_links, force=force
+                )
+                session.write(saving, yes)
+        session.end()
+
+
+def _categories(given: str, genre: str) -> tuple[str, ...]:
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    if genre != "off" and "genre" not in names:
+        names.append("genre")
+    return tuple(names)
+
+
+def _options(
+    threshold: float | None,
+    min_confidence: float,
+    top_k: int | None,
+    include: list[str] | None,
+    exclude: list[str] | None,
+    categories: tuple[str, ...],
+) -> Options:
+    from tagkit.thresholds import Options
+
+    return Options(
+        threshold=threshold,
+        min_confidence=min_confidence,
+        top_k=top_k,
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        categories=categories,
+    )

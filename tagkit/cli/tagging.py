@@ -1,0 +1,296 @@
+"""The steps of ``tagkit tag``, one method each, and what they count."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from tagkit import __version__
+from tagkit.cli import writing
+from tagkit.cli.render import Renderer
+from tagkit.cli.writing import say
+from tagkit.engines import local
+from tagkit.errors import NoWriterError, TagError, TagkitError, UsageError
+from tagkit.inference.ensemble import Ensemble
+from tagkit.library import deciding, scan
+from tagkit.library.change import FileChange
+from tagkit.library.fields import PROBABILITY
+from tagkit.library.input_list import input_list
+from tagkit.library.journal import Journal
+from tagkit.library.layout import Layout
+from tagkit.library.plan import Header, Plan, save_plan
+from tagkit.library.policy import Existing, GenreMode, PolicyOptions, Stamp, propose
+from tagkit.library.safesave import SaveOptions
+from tagkit.library.settle import open_journal
+from tagkit.library.store import Store, default_path
+from tagkit.library.writer import Writer
+from tagkit.thresholds import Options
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run is asked for."""
+
+    ensemble: Ensemble
+    options: Options
+    windows: int
+    policy: PolicyOptions
+    probabilities: bool
+    layout: Layout
+
+    @property
+    def stamp(self) -> Stamp:
+        return Stamp(__version__, self.ensemble.name)
+
+
+def policy(existing: str, genre: str) -> PolicyOptions:
+    """Return the checked options. Raises UsageError."""
+    for name, value, kind in (("existing", existing, Existing), ("genre", genre, GenreMode)):
+        if value not in get_args(kind):
+            raise UsageError(f"--{name} is {value!r}", hint=f"one of {', '.join(get_args(kind))}")
+    return PolicyOptions(existing, genre)  # type: ignore[arg-type]
+
+
+class Session:
+    """A run of ``tagkit tag`` over one set of files."""
+
+    def __init__(self, job: Job, store: Path | None, journal: Path | None, started: float) -> None:
+        self.job = job
+        self._journal_path = journal
+        self._store_path = store or default_path()
+        self._started = started
+        self._stack = ExitStack()
+        self._journal: Journal | None = None
+        self._paths: list[Path] = []
+        self._counts: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self._heard = 0.0  # seconds of music newly analysed
+        self._bytes = 0  # that a write rewrites
+
+    def __enter__(self) -> Session:
+        self._store = self._stack.enter_context(Store(self._store_path))
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="tagkit-"))
+        # What is to be written waits on the disk: of half a million files it would not fit in memory.
+        self._waiting = Path(folder) / "plan.jsonl"
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.__exit__(*error)  # type: ignore[arg-type]
+
+    # -- the steps ---------------------------------------------------------------------------
+
+    def scan(
+        self, inputs: Sequence[str], listed: str | None, follow: bool, ignore: Sequence[str]
+    ) -> None:
+        """Find the files; what a person named and cannot be taken is a failure."""
+        names: Iterable[str] = inputs
+        if listed is not None:
+            names = [*inputs, *input_list(listed)]
+        for report in scan.scan(names, follow=follow, ignore=ignore):
+            if isinstance(report, scan.Found):
+                self._paths.append(report.path)
+            elif report.failed:
+                self._fail(TagkitError(report.reason, path=report.path))
+            else:
+                self._skip(report.reason)
+
+    def analyse(self, jobs: int, device: str, retry: bool) -> None:
+        """Listen to what the store lacks."""
+        heard = local.analyse(
+            self._store,
+            self.job.ensemble,
+            self._paths,
+            windows=self.job.windows,
+            jobs=jobs,
+            device=device,
+            retry=retry,
+        )
+        with _progress() as progress:
+            bar = progress.add_task("listen", total=len(self._paths), rate="")
+            done = 0
+            for item in heard:
+                if item.error is not None:
+                    self._fail(TagkitError(item.error, path=item.path))
+                self._counts["analysed"] += item.analysed
+                self._heard += item.duration
+                done += item.analysed
+                elapsed = time.monotonic() - self._started
+                progress.update(
+                    bar, advance=1, rate=f"{done / elapsed:.1f} files/s" if done else ""
+                )
+
+    def show(self, render: Renderer, every: bool) -> None:
+        """Print the decided tags."""
+        for track in render(self._decided(), self.job.ensemble.tags, every):
+            self._counts["with tags" if track.decisions else "without tags"] += 1
+
+    def propose(self, render: Renderer | None, every: bool) -> None:
+        """Compare with what the files hold, and put aside what is to change."""
+        tracks: Iterator[deciding.Track] = self._decided()
+        if render is not None:
+            tracks = render(tracks, self.job.ensemble.tags, every)
+        changes = (change for track in tracks if (change := self._change(track)) is not None)
+        save_plan(self._waiting, self._counted(changes), self._header())
+
+    def show_changes(self) -> None:
+        """Print each file's fields, old → new."""
+        for change in Plan(self._waiting):
+            writing.show_change(change)
+        count = self._counts["to write"]
+        say(f"a write would rewrite {count:,} files, {self._bytes / 1e9:.2f} GB")
+
+    def save(self, target: Path) -> None:
+        """Save the plan for ``tagkit apply``."""
+        count = save_plan(target, Plan(self._waiting), self._header())
+        say(f"{target}: {count:,} files; 'tagkit apply {target}' writes them")
+
+    def write(self, options: SaveOptions, yes: bool) -> None:
+        """Write what was put aside; each file is journalled before it is changed."""
+        count = self._counts["to write"]
+        if not count:
+            return
+        writing.confirm(count, yes)
+        journal = self._open_journal()
+        run = journal.begin(
+            "tag",
+            command=sys.argv,
+            version=__version__,
+            model=self.job.stamp.model,
+            settings=self.job.layout.settings(),
+        )
+        writer = Writer(journal, run, self.job.layout.open, options)
+        try:
+            with _progress() as progress:
+                bar = progress.add_task("write", total=count, rate="")
+                for change in Plan(self._waiting):
+                    self._write(writer, change)
+                    progress.advance(bar)
+        finally:
+            journal.finish(run)
+
+    def end(self) -> None:
+        """Say what was done; exit 1 where a file failed."""
+        say(self._summary())
+        for reason, count in self._reasons.most_common():
+            say(f"  skipped {count:,}: {reason}")
+        if self._counts["failed"]:
+            raise typer.Exit(1)
+
+    # -- their parts -------------------------------------------------------------------------
+
+    def _decided(self) -> Iterator[deciding.Track]:
+        job = self.job
+        return deciding.decide(
+            self._store, job.ensemble, self._paths, job.options, windows=job.windows
+        )
+
+    def _change(self, track: deciding.Track) -> FileChange | None:
+        self._counts["with tags" if track.decisions else "without tags"] += 1
+        try:
+            tags = self.job.layout.open(track.path)
+            return propose(
+                track.path,
+                tags,
+                self._wanted(track),
+                content=track.content,
+                stamp=self.job.stamp,
+                remembered=self._open_journal().remembered(track.path, track.content),
+                options=self.job.policy,
+            )
+        except NoWriterError as error:
+            self._skip(error.message)
+        except TagError as error:
+            self._fail(error)
+        except OSError as error:
+            self._fail(TagError(error.strerror or str(error), path=track.path))
+        return None
+
+    def _wanted(self, track: deciding.Track) -> dict[str, list[str]]:
+        """Every category that the ensemble speaks for, also where it decided for nothing."""
+        spoken = {tag.category for tag in self.job.ensemble.tags}
+        wanted: dict[str, list[str]] = {}
+        for category in self.job.options.categories:
+            given = [d for d in track.decisions if d.category == category]
+            if category in spoken:
+                wanted[category] = [d.name for d in given]
+                if self.job.probabilities:
+                    texts = [f"{d.name}={d.probability:.2f}" for d in given]
+                    wanted[PROBABILITY + category] = texts
+        return wanted
+
+    def _counted(self, changes: Iterable[FileChange]) -> Iterator[FileChange]:
+        for change in changes:
+            self._counts["kept"] += bool(change.kept)
+            self._counts["to write" if change.changes else "unchanged"] += 1
+            if change.changes:
+                self._bytes += change.size
+                yield change
+
+    def _write(self, writer: Writer, change: FileChange) -> None:
+        outcome = writer.apply(change)
+        if outcome.status == "failed" and outcome.error is not None:
+            self._fail(outcome.error)
+        elif outcome.status == "skipped" and outcome.error is not None:
+            self._skip(outcome.error.message)
+        else:
+            self._counts["tagged"] += 1
+            self._store.retagged(change.path)
+
+    def _open_journal(self) -> Journal:
+        if self._journal is None:
+            self._journal = self._stack.enter_context(open_journal(self._journal_path))
+        return self._journal
+
+    def _header(self) -> Header:
+        settings: dict[str, Any] = self.job.layout.settings()
+        return Header(__version__, self.job.stamp.model, settings)
+
+    def _fail(self, error: TagkitError) -> None:
+        self._counts["failed"] += 1
+        say(f"failed: {error}")
+
+    def _skip(self, reason: str) -> None:
+        self._reasons[reason] += 1
+
+    def _summary(self) -> str:
+        counts = self._counts
+        seconds = time.monotonic() - self._started
+        words = [f"{len(self._paths):,} files"]
+        for name in ("analysed", "with tags", "without tags", "tagged", "unchanged"):
+            if counts[name]:
+                words.append(f"{counts[name]:,} {name}")
+        if counts["kept"]:
+            words.append(f"{counts['kept']:,} with fields kept because they are yours")
+        if self._reasons:
+            words.append(f"{sum(self._reasons.values()):,} skipped")
+        if counts["failed"]:
+            words.append(f"{counts['failed']:,} failed")
+        words.append(f"{seconds:.1f} s")
+        if self._heard:
+            words.append(f"{self._heard / seconds:,.0f} × real time")
+        return ", ".join(words)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(show_speed=False),
+        TextColumn("{task.completed}/{task.total} {task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not os.isatty(2),
+    )

@@ -1,0 +1,1 @@
+"""Where the analyse step runs. ``local``: this machine."""

@@ -1,0 +1,109 @@
+"""The analyse step on this machine: what the store lacks is listened to and remembered at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tagkit.inference.ensemble import Ensemble
+from tagkit.library.store import Look, Store
+
+if TYPE_CHECKING:
+    from tagkit.inference.pipeline import Analyser, Task
+
+
+class Heard(NamedTuple):
+    """A file that is done: newly ``analysed`` or known before; ``duration`` in seconds if analysed."""
+
+    path: Path
+    analysed: bool
+    duration: float
+    error: str | None
+
+
+def analyse(
+    store: Store,
+    ensemble: Ensemble,
+    paths: Iterable[Path],
+    *,
+    windows: int = 16,
+    jobs: int = 2,
+    device: str = "auto",
+    retry: bool = False,
+) -> Iterator[Heard]:
+    """Yield every path once it is in the store, heard by every member, or has failed.
+
+    The networks are loaded at the first file that needs them: a library that is all known never does.
+    Stopping the iteration keeps what was yielded. Raises WeightsError, StoreError, UsageError.
+    """
+    ids = ensemble.model_ids(windows)
+    for member, name in zip(ensemble.members, ids, strict=True):
+        store.add_model(name, member.card.name, member.card.tags)
+    todo = _Todo(store.look(paths, ids, retry=retry))
+    # Known files are passed through in the same order as they are found between the unknown ones.
+    yield from todo.known()
+    if todo.waiting is None:
+        return
+    analyser = _load(ensemble, windows, jobs, device)
+    for result in analyser.analyse(todo.tasks()):
+        look = todo.taken.pop(result.path)
+        assert look.key is not None
+        if result.error is None:
+            store.record(look.key, result.results, duration=result.duration)
+        else:
+            store.record_failure(look.key, look.missing, result.error)
+        yield Heard(result.path, True, result.duration, result.error)
+        yield from todo.passed()
+
+
+def _load(ensemble: Ensemble, windows: int, jobs: int, device: str) -> Analyser:
+    from tagkit.inference.pipeline import Analyser, pick_device
+    from tagkit.weights import bundle
+
+    bundles = [bundle.load(member.path) for member in ensemble.members]
+    return Analyser(bundles, device=pick_device(device), windows=windows, jobs=jobs)
+
+
+class _Todo:
+    """Sorts the looks into files that are done and tasks, as the analyser asks for more of them."""
+
+    def __init__(self, looks: Iterator[Look]) -> None:
+        self._looks = looks
+        self._keys: set[str] = set()  # contents under way or done in this run
+        self._passed: list[Heard] = []
+        self.waiting: Look | None = None
+        self.taken: dict[Path, Look] = {}
+
+    def known(self) -> Iterator[Heard]:
+        """Yield files until one must be listened to."""
+        for look in self._looks:
+            if self._is_new(look):
+                self.waiting = look
+                return
+            yield Heard(look.path, False, 0.0, look.error)
+
+    def tasks(self) -> Iterator[Task]:
+        from tagkit.inference.pipeline import Task
+
+        while (look := self.waiting) is not None:
+            self.taken[look.path] = look
+            yield Task(look.path, look.missing)
+            self._passed += self._until_next()
+
+    def passed(self) -> Iterator[Heard]:
+        """Yield the known files that were met while looking for tasks."""
+        found, self._passed = self._passed, []
+        yield from found
+
+    def _until_next(self) -> list[Heard]:
+        self.waiting = None
+        return list(self.known())
+
+    def _is_new(self, look: Look) -> bool:
+        """Whether there is something to do; the same audio under two names is heard once."""
+        if look.error is not None or not look.missing or look.key in self._keys:
+            return False
+        assert look.key is not None
+        self._keys.add(look.key)
+        return True

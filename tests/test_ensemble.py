@@ -1,0 +1,175 @@
+"""Several models, one answer: worked by hand, over different vocabularies, and refused when malformed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tagkit import models
+from tagkit.errors import TagkitError, UsageError, WeightsError
+from tagkit.features import LogMel
+from tagkit.front_end import FrontEnd
+from tagkit.inference import ensemble
+from tagkit.vocab import canonical
+from tagkit.weights import bundle
+from tagkit.weights.card import Card
+
+HEARS = FrontEnd(48000)
+
+
+def make(
+    path: Path, outputs: str, *, thresholds: tuple[float, ...] | None = None, seed: int = 0
+) -> Path:
+    """A bundle of a small network with random weights."""
+    names = tuple(outputs.split())
+    torch.manual_seed(seed)
+    card = Card(
+        name=path.stem,
+        architecture="ds_cnn",
+        arguments={"stem": 8, "dense": 16},
+        front_end=HEARS,
+        tags=tuple(canonical(name) for name in names),
+        outputs=names,
+        thresholds=thresholds,
+    )
+    model = models.build("ds_cnn", len(names), stem=8, dense=16).eval()
+    bundle.save(path, card, model, LogMel(HEARS))
+    return path
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """One says happy and female; the other happy, woman, female-vocal (synonyms) and piano."""
+    return (
+        make(tmp_path / "a.safetensors", "happy female", thresholds=(0.4, 0.2)),
+        make(tmp_path / "b.safetensors", "happy woman female-vocal piano", seed=1),
+    )
+
+
+A = np.array([[0.2, 0.5], [0.9, 0.1]], np.float32)
+B = np.array([[0.6, 0.1, 0.3, 0.8], [0.5, 0.7, 0.2, 0.0]], np.float32)
+
+
+def _combined(pair: tuple[Path, Path], how: str, extra: str = "") -> tuple[list[str], np.ndarray]:
+    toml = pair[0].parent / "both.toml"
+    toml.write_text(f'members = ["a", "b.safetensors"]\ncombine = "{how}"\n{extra}')
+    both = ensemble.load([str(toml)])
+    return [tag.name for tag in both.tags], ensemble.combine(both, [A, B])
+
+
+def test_mean_goes_tag_by_tag_through_canonical_names(pair: tuple[Path, Path]) -> None:
+    names, found = _combined(pair, "mean")
+    assert names == ["happy", "piano", "female vocals"]
+    # female vocals: the second model's louder synonym; piano: only the second knows it.
+    wanted = [[(0.2 + 0.6) / 2, 0.8, (0.5 + 0.3) / 2], [(0.9 + 0.5) / 2, 0.0, (0.1 + 0.7) / 2]]
+    assert np.allclose(found, wanted, atol=1e-6)
+
+
+def test_weights_count_where_both_speak(pair: tuple[Path, Path]) -> None:
+    _, found = _combined(pair, "mean", "weights = [3, 1]")
+    assert np.allclose(found[0], [(3 * 0.2 + 0.6) / 4, 0.8, (3 * 0.5 + 0.3) / 4], atol=1e-6)
+
+
+def test_logit_mean(pair: tuple[Path, Path]) -> None:
+    _, found = _combined(pair, "logit-mean")
+    # mean of logit(.2) = -1.386294 and logit(.6) = .405465 is -.490415; its sigmoid .379796
+    assert found[0, 0] == pytest.approx(0.379796, abs=1e-5)
+
+
+def test_rank_is_among_the_tracks_given(pair: tuple[Path, Path]) -> None:
+    _, found = _combined(pair, "rank")
+    # happy: ranks 1/2 and 2/2 in the first model, 2/2 and 1/2 in the second.
+    assert np.allclose(found[:, 0], [0.75, 0.75])
+    assert np.allclose(found[:, 1], [1.0, 0.5])
+
+
+def test_a_learned_combiner_hears_the_members_side_by_side(pair: tuple[Path, Path]) -> None:
+    torch.manual_seed(3)
+    combiner = models.build("combiner", 2, inputs=6, hidden=(8, 8)).eval()
+    card = Card(
+        name="c",
+        architecture="combiner",
+        arguments={"inputs": 6, "hidden": [8, 8]},
+        front_end=None,
+        tags=(canonical("piano"), canonical("sad")),
+        outputs=("piano", "sad"),
+    )
+    bundle.save(pair[0].parent / "c.safetensors", card, combiner, None)
+    names, found = _combined(pair, "learned", 'combiner = "c"')
+    assert names == ["sad", "piano"]
+    with torch.inference_mode():
+        wanted = torch.sigmoid(combiner(torch.from_numpy(np.concatenate([A, B], 1)))).numpy()
+    assert np.allclose(found, wanted[:, ::-1], atol=1e-6)
+
+
+def test_thresholds_combine_like_probabilities_unless_the_file_says_otherwise(
+    pair: tuple[Path, Path],
+) -> None:
+    toml = pair[0].parent / "t.toml"
+    toml.write_text('members = ["a", "b"]\n[thresholds]\nwoman = 0.7\n')
+    found = ensemble.load([str(toml)]).thresholds
+    # happy: only the first card has thresholds; piano: nobody has one.
+    assert np.allclose(found, [0.4, ensemble.DEFAULT_THRESHOLD, 0.7])
+
+
+def test_models_on_the_command_line_are_an_ensemble(pair: tuple[Path, Path]) -> None:
+    both = ensemble.load([str(path) for path in pair])
+    assert [member.card.name for member in both.members] == ["a", "b"]
+    assert both.name == "a+b"
+
+
+def test_another_threshold_in_a_card_is_the_same_model(tmp_path: Path) -> None:
+    one = ensemble.load([str(make(tmp_path / "x.safetensors", "happy sad"))])
+    other = ensemble.load(
+        [str(make(tmp_path / "x.safetensors", "happy sad", thresholds=(0.1, 0.2)))]
+    )
+    retrained = ensemble.load([str(make(tmp_path / "x.safetensors", "happy sad", seed=9))])
+    assert one.model_ids(16) == other.model_ids(16) != retrained.model_ids(16)
+    assert one.model_ids(16) != one.model_ids(8)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("members = []", "members"),
+        ('members = ["a"]\ncolour = "red"', "colour"),
+        ('members = ["a"]\ncombine = "loudest"', "loudest"),
+        ('members = ["a", "b"]\nweights = [1]', "weights"),
+        ('members = ["a"]\nweights = [-1]', "weights"),
+        ('members = ["a"]\ncombine = "learned"', "combiner"),
+        ('members = ["a"]\n[thresholds]\nhappy = 3', "thresholds"),
+        ('members = ["a"]\n[thresholds]\nhapy = 0.3', "happy"),
+        ('members = ["nobody-made-this"]', "nobody-made-this"),
+        ("members = [", "readable"),
+    ],
+)
+def test_malformed_files_say_what_is_wrong(pair: tuple[Path, Path], text: str, word: str) -> None:
+    toml = pair[0].parent / "bad.toml"
+    toml.write_text(text)
+    with pytest.raises(TagkitError, match=word):
+        ensemble.load([str(toml)])
+
+
+def test_an_ensemble_file_stands_alone(pair: tuple[Path, Path]) -> None:
+    toml = pair[0].parent / "e.toml"
+    toml.write_text('members = ["a"]')
+    with pytest.raises(UsageError):
+        ensemble.load([str(toml), str(pair[1])])
+
+
+def test_a_combiner_of_another_size_is_refused(pair: tuple[Path, Path]) -> None:
+    combiner = models.build("combiner", 1, inputs=4, hidden=(4, 4)).eval()
+    card = Card(
+        name="c",
+        architecture="combiner",
+        arguments={"inputs": 4, "hidden": [4, 4]},
+        front_end=None,
+        tags=(canonical("sad"),),
+        outputs=("sad",),
+    )
+    bundle.save(pair[0].parent / "c.safetensors", card, combiner, None)
+    with pytest.raises(WeightsError, match="takes 4 inputs"):
+        _combined(pair, "learned", 'combiner = "c"')
