@@ -197,16 +197,19 @@ class Journal:
         )
         return _first(found)
 
-    def writes(self, run: int) -> Iterator[Write]:
-        """Yield the done writes of a run, the last one first."""
-        # One by one and not from an open cursor: the caller writes to the journal in between.
-        numbers = self._db.rows(
+    def writes(self, run: int) -> list[int]:
+        """Return the numbers of a run's done writes, the last one first."""
+        return self._db.rows(
             "SELECT id FROM writes WHERE run = ? AND state = 'done' ORDER BY id DESC",
             run,
-            make=tuple,
+            make=lambda row: int(row[0]),
         )
-        for (number,) in numbers:
-            yield from self._db.rows(f"{_WRITES} WHERE id = ?", number, make=read_write)
+
+    def write(self, number: int) -> Write:
+        """Return one write. Raises KeyError."""
+        for found in self._db.rows(f"{_WRITES} WHERE id = ?", number, make=read_write):
+            return found
+        raise KeyError(number)
 
     def unsettled(self) -> list[Write]:
         """Return the writes of dead runs of which nobody knows yet whether they happened."""

@@ -28,7 +28,7 @@ from tagkit.library.change import FieldChange, FileChange, Values
 from tagkit.library.fields import DEFAULTS
 
 VERSION = 1
-_LINE = 1 << 20  # characters; a longer line is no change of ours
+_LINE = 1 << 20  # bytes; a longer line is no change of ours
 _VALUES = 1000  # in one field
 _CONTENT = re.compile(r"[0-9a-f]{32,64}")
 
@@ -52,6 +52,7 @@ class Plan:
 
     def __init__(self, file: str | os.PathLike[str]) -> None:
         self.file = Path(file)
+        self.count = 0
         _, first = next(self._lines(), (1, {}))
         if not isinstance(first, dict) or "tagkit-plan" not in first:
             raise self._error(1, "not a plan of tagkit's")
@@ -75,12 +76,12 @@ class Plan:
     def _lines(self) -> Iterator[tuple[int, Any]]:
         number = 0
         try:
-            with self.file.open(encoding="ascii") as lines:
+            with self.file.open("rb") as lines:
                 while line := lines.readline(_LINE):
                     number += 1
                     if len(line) == _LINE:
                         raise self._error(number, "the line is too long")
-                    yield number, json.loads(line)
+                    yield number, json.loads(line.decode("ascii"))
         except OSError as error:
             raise PlanError(f"cannot be read: {error.strerror}", path=self.file) from error
         except (ValueError, RecursionError) as error:
@@ -91,10 +92,12 @@ class Plan:
 
 
 def load_plan(file: str | os.PathLike[str]) -> Plan:
-    """Open a plan and check all of it, so that nothing is written from one that is broken. Raises PlanError."""
+    """Open a plan and check all of it, so that nothing is written from one that is broken.
+
+    Its ``count`` of files is known then. Raises PlanError.
+    """
     plan = Plan(file)
-    for _ in plan:
-        pass
+    plan.count = sum(1 for _ in plan)
     return plan
 
 
@@ -122,7 +125,7 @@ def save_plan(file: str | os.PathLike[str], changes: Iterable[FileChange], heade
 
 def _row(change: FileChange) -> dict[str, Any]:
     return {
-        "path": os.path.abspath(change.path),  # noqa: PTH100 (Path.absolute() would keep "..")
+        "path": _absolute(change.path),
         "container": change.container,
         "size": change.size,
         "mtime_ns": change.mtime_ns,
@@ -130,6 +133,11 @@ def _row(change: FileChange) -> dict[str, Any]:
         "changes": [{"field": c.field, "old": c.old, "new": c.new} for c in change.changes],
         "kept": change.kept,
     }
+
+
+def _absolute(path: Path) -> str:
+    # The folder resolved, for ".." behind a symlink is not what it seems; the name as it is.
+    return str(Path(os.path.realpath(path.parent), path.name))
 
 
 def _read(row: object) -> FileChange:

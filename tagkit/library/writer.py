@@ -54,7 +54,7 @@ class Writer:
         options: SaveOptions = SaveOptions(),
     ) -> None:
         self._journal = journal
-        self._run = run
+        self.run = run
         self._open = open_tags
         self._options = options
         self._swept: set[Path] = set()
@@ -81,9 +81,9 @@ class Writer:
             self._sweep(path.parent)
         with safesave.copied(path, self._options) as copy, _about(path):
             original = self._open(path)
-            if all(tuple(original.get(c.field)) == c.new for c in change.changes):
+            if is_written(original, change):
                 return False
-            _refuse_if_changed(path, original, change)
+            refuse_if_changed(path, original, change)
             copy.fill()
             self._edit(copy, original, change)
             copy.seal()
@@ -96,7 +96,7 @@ class Writer:
         before = {c.field: original.snapshot(c.field) for c in change.changes}
         with interrupts.held():
             write = self._journal.pending(
-                self._run, change, before=before, reverts=reverts, redo=copy.redo
+                self.run, change, before=before, reverts=reverts, redo=copy.redo
             )
             try:
                 copy.commit()
@@ -127,12 +127,18 @@ class Writer:
             raise SaveError(f"the edit would have changed {lost}", hint=_BUG)
 
 
-def _refuse_if_changed(path: Path, original: TagFile, change: FileChange) -> None:
+def is_written(tags: TagFile, change: FileChange) -> bool:
+    """Whether the file holds the new values already."""
+    return all(tuple(tags.get(c.field)) == c.new for c in change.changes)
+
+
+def refuse_if_changed(path: Path, tags: TagFile, change: FileChange) -> None:
+    """Raise ChangedError where the file is not what it was when the change was decided."""
     if payload.content_key(path) != change.content:
-        raise ChangedError("it holds other audio than before", hint=_AGAIN)
+        raise ChangedError("it holds other audio than before", path=path, hint=_AGAIN)
     for field, old, _, _ in change.changes:
-        if tuple(original.get(field)) != old:
-            raise ChangedError(f"its {field} is not what it was", hint=_AGAIN)
+        if tuple(tags.get(field)) != old:
+            raise ChangedError(f"its {field} is not what it was", path=path, hint=_AGAIN)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,176 @@
+"""What the commands that write share: options, the journal, one line a file, a summary, the exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
+
+import typer
+
+from tagkit.errors import TagkitError, UsageError
+
+if TYPE_CHECKING:
+    from tagkit.library.change import FileChange
+    from tagkit.library.journal import Journal
+    from tagkit.library.records import Kind
+    from tagkit.library.safesave import SaveOptions
+    from tagkit.library.session import Session
+    from tagkit.library.writer import Outcome
+
+T = TypeVar("T")
+
+JournalOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--journal", envvar="TAGKIT_JOURNAL", help="Use this journal, not the user's own."
+    ),
+]
+DryRunOption: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would change, old → new; write nothing.")
+]
+KeepMtimeOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--keep-mtime",
+        help="Give the file its old time back. Programs that look for new times"
+        " (quick scans, rsync, backups) then miss the change.",
+    ),
+]
+ThroughLinksOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--through-links", help="Write files with several names (hard links) too: all names change."
+    ),
+]
+ForceOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--force", help="Write even where owner, ACLs or attributes cannot be carried over."
+    ),
+]
+YesOption: TypeAlias = Annotated[
+    bool, typer.Option("--yes", "-y", help="Do not ask before many files are written.")
+]
+FieldsOption: TypeAlias = Annotated[
+    Path | None, typer.Option("--fields", help="TOML that maps categories to other fields.")
+]
+
+ASK_ABOVE = 100  # files
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn what ends a command into one line on stderr and the exit code: 2 usage, 130 Ctrl-C, else 1."""
+    try:
+        yield
+    except TagkitError as error:
+        say(f"error: {error}")
+        raise typer.Exit(2 if isinstance(error, UsageError) else 1) from error
+    except KeyboardInterrupt:
+        say("interrupted; everything finished is kept")
+        raise typer.Exit(130) from None
+
+
+def say(text: str) -> None:
+    """Write a line to stderr. Names and tags come from strangers: nothing in them moves the cursor."""
+    typer.echo(printable(text), err=True)
+
+
+def printable(text: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def show_change(change: FileChange) -> None:
+    """Write a file's changes to stdout, one line a field."""
+    typer.echo(printable(str(change.path)))
+    for field_change in change.changes:
+        show_field(field_change.field, field_change.old, field_change.new)
+
+
+def show_field(name: str, old: Sequence[str], new: Sequence[str]) -> None:
+    if name != "tagkit":  # the marker goes with the others, and is no news to anybody
+        before, after = ("; ".join(values) or "(none)" for values in (old, new))
+        typer.echo(printable(f"  {name}: {before} → {after}"))
+
+
+def confirm(count: int, yes: bool) -> None:
+    """Ask once before more than 100 files are written; never where nobody can answer."""
+    if count > ASK_ABOVE and not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        typer.confirm(f"Write {count:,} files?", abort=True, err=True)
+
+
+@dataclass
+class Tally:
+    """What became of the files: each that was not done is named on stderr at once."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, outcome: Outcome) -> None:
+        self.counts[outcome.status] += 1
+        if outcome.error is not None:
+            say(f"{outcome.status}: {outcome.error}")
+
+    def fail(self, error: TagkitError) -> None:
+        self.counts["failed"] += 1
+        say(f"failed: {error}")
+
+    def end(self, done: str) -> None:
+        """Say how many files were ``done`` ("restored"), and what else; exit 1 where one failed."""
+        words = [f"{self.counts['written']:,} {done}"]
+        words += [
+            f"{self.counts[status]:,} {status}"
+            for status in ("unchanged", "skipped", "failed")
+            if self.counts[status]
+        ]
+        say(", ".join(words))
+        if self.counts["failed"]:
+            raise typer.Exit(1)
+
+
+def preview(change: FileChange) -> Outcome:
+    """Show a change in place of writing it."""
+    from tagkit.library.writer import Outcome
+
+    if change.changes:
+        show_change(change)
+    return Outcome(change.path, "written" if change.changes else "unchanged")
+
+
+def save_options(*, keep_mtime: bool, through_links: bool, force: bool) -> SaveOptions:
+    from tagkit.library.safesave import SaveOptions
+
+    return SaveOptions(keep_mtime=keep_mtime, through_links=through_links, force=force)
+
+
+def session(journal: Journal, kind: Kind, options: SaveOptions) -> Session:
+    """Begin the runs of this command."""
+    from tagkit import __version__
+    from tagkit.library.session import Session
+
+    command = ["tagkit", *sys.argv[1:]]
+    return Session(journal, kind, options, command=command, version=__version__)
+
+
+def track(items: Iterable[T], doing: str, total: int | None = None) -> Iterable[T]:
+    """Show a bar with rate and remaining time while the items pass, where a person looks on."""
+    from rich.console import Console
+    from rich.progress import track as rich_track
+
+    console = Console(stderr=True)
+    return rich_track(items, doing, total=total, console=console, disable=not console.is_terminal)
+
+
+def files_below(inputs: list[str], tally: Tally) -> Iterator[Path]:
+    """Yield the audio files that a person named, or that lie below a folder that was named."""
+    from tagkit.library.scan import Found, scan
+
+    for report in scan(inputs):
+        if isinstance(report, Found):
+            yield report.path
+        elif report.failed:
+            tally.fail(TagkitError(report.reason, path=report.path))
