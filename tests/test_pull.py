@@ -115,6 +115,7 @@ FAILURES = {
         lambda _: redirect("ftp://127.0.0.1/x"),
         "redirects to ftp.*not followed",
     ),
+    "to nowhere": (lambda _: redirect("http://[bad/"), "cannot read"),
     "round and round": (lambda _: redirect("/v1/best_model.pth"), "answers 302"),
     "no HTTP": (lambda _: lambda handler: handler.wfile.write(b"\x1b[2Jhello\r\n"), "cannot read"),
     "no answer": (lambda _: lambda handler: handler.connection.close(), "cannot read"),

@@ -6,7 +6,7 @@ import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from tagkit import __version__
 from tagkit.errors import DownloadError
@@ -24,20 +24,27 @@ _MIRROR = "set TAGKIT_WEIGHTS_URL to a mirror, or fetch the file elsewhere and u
 
 
 class _WebOnly(urllib.request.HTTPRedirectHandler):
-    """Follow redirects to http(s) only: a server must not point us at a local file or another scheme."""
+    """Follow redirects to http(s) only, and leave no connection open behind one that is refused."""
 
-    def redirect_request(
+    def http_error_302(
         self,
         req: urllib.request.Request,
         fp: IO[bytes],
         code: int,
         msg: str,
         headers: http.client.HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        if not newurl.lower().startswith(("http://", "https://")):
-            raise DownloadError(f"{req.full_url} redirects to {_shown(newurl)}: not followed")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+    ) -> Any:
+        target = headers.get("Location", "")
+        try:
+            # urllib itself refuses all but these and ftp.
+            if target.lower().startswith("ftp:"):
+                raise DownloadError(f"{req.full_url} redirects to {_shown(target)}: not followed")
+            return super().http_error_302(req, fp, code, msg, headers)
+        except BaseException:
+            fp.close()
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def fetch(
