@@ -109,8 +109,10 @@ def _ape_behind(source: Source, start: int, end: int) -> int:
     size, count = _ape_size(footer)
     if size < 32 or not _ape_items(source, Span(end - size, end - 32), count, within):
         return 0
-    with_header = _peek(source, end - size - 32, 8, within) == b"APETAGEX"
-    return size + 32 if with_header else size
+    header = _peek(source, end - size - 32, 32, within)
+    # The bit that says "header": without it these are the footer of another tag.
+    is_header = header.startswith(b"APETAGEX") and header[23] & 0x20
+    return size + 32 if is_header else size
 
 
 def _ape_in_front(source: Source, start: int, end: int) -> int:

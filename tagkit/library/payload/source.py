@@ -17,7 +17,7 @@ from tagkit.errors import AudioError
 BLOCK = 1 << 20
 """Bytes read at once where a whole span is streamed."""
 
-MOST_PARTS = 200_000
+MOST_PARTS = 100_000
 """Chunks, atoms or pages that a walk follows before it calls the file broken: a fragmented MP4 of
 ten hours has about 40,000, and a hostile file of empty chunks would keep a walk busy for hours."""
 
@@ -76,7 +76,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Source]:
         # Asked before opening: to open a FIFO waits for a writer that may never come.
         if not stat.S_ISREG(os.stat(name).st_mode):  # noqa: PTH116 - a name may be undecodable
             raise AudioError("not a regular file", path=name)
-        with open(name, "rb", buffering=0) as file:  # noqa: PTH123
+        with open(name, "rb") as file:  # noqa: PTH123
             yield Source(file, name)
     except OSError as error:
         raise AudioError(f"cannot read: {error.strerror or error}", path=name) from error
