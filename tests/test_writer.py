@@ -8,19 +8,21 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from tagkit.errors import ChangedError, NoWriterError, SaveError
-from tagkit.library import attributes, inplace, safesave, tempfiles
+from tagkit.library import attributes, guard, inplace, safesave, tempfiles
 from tagkit.library.change import FileChange
+from tagkit.library.guard import SkipError
 from tagkit.library.journal import Journal
 from tagkit.library.layout import Layout
 from tagkit.library.payload import audio_digest, content_key
 from tagkit.library.policy import PolicyOptions, Stamp, propose
-from tagkit.library.safesave import SaveOptions, SkipError
+from tagkit.library.safesave import SaveOptions
 from tagkit.library.settle import settle
 from tagkit.library.undo import last_write, reversal
 from tagkit.library.writer import Outcome, Writer
@@ -292,7 +294,7 @@ def test_a_disk_that_is_really_full(library, tiny_disk, monkeypatch, checked_bef
     path = media.make(tiny_disk / "a.wav", "wav", seconds=5, foreign=True)
     data = path.read_bytes()
     if not checked_before:
-        monkeypatch.setattr(safesave, "_ROOM", -(1 << 30))
+        monkeypatch.setattr(guard, "ROOM", -(1 << 30))
     outcome = library.tag(path)
     assert outcome.status == "failed" and "full" in str(outcome.error)
     assert path.read_bytes() == data and list(tiny_disk.iterdir()) == [path]
@@ -359,6 +361,38 @@ def test_an_edit_by_another_program_during_the_save_wins(library, monkeypatch, e
     assert outcome.status == "failed" and isinstance(outcome.error, ChangedError)
     assert path.read_bytes() == meanwhile.left and library.names() == {path.name}
     assert library.journal.last_run() is None
+
+
+def test_a_file_that_another_tagkit_is_writing_is_waited_for_but_not_for_ever(library, monkeypatch):
+    path = library.make()
+    change = library.propose(path)
+    with path.open("r+b") as theirs:
+        assert tempfiles.try_lock(theirs.fileno())
+        monkeypatch.setattr(guard, "PATIENCE", 0.05)
+        outcome = library.apply(change)
+    assert outcome.status == "failed" and "locked" in str(outcome.error)
+    assert library.apply(change).status == "written"
+
+
+def test_of_two_that_write_one_file_the_second_sees_what_the_first_wrote(library, monkeypatch):
+    path = library.make()
+    first, second = (library.propose(path, {"mood": [mood]}) for mood in ("happy", "sad"))
+    seal = safesave.Copy.seal
+    outcomes = []
+
+    def meanwhile(copy: safesave.Copy) -> None:
+        monkeypatch.setattr(safesave.Copy, "seal", seal)
+        other = threading.Thread(target=lambda: outcomes.append(library.apply(second)))
+        other.start()
+        time.sleep(0.1)  # the other now waits for the lock, or has found nothing locked
+        meanwhile.other = other
+        seal(copy)
+
+    monkeypatch.setattr(safesave.Copy, "seal", meanwhile)
+    assert library.apply(first).status == "written"
+    meanwhile.other.join()
+    assert isinstance(outcomes[0].error, ChangedError) and "mood" in str(outcomes[0].error)
+    assert LAYOUT.open(path).get("mood") == ["happy"]
 
 
 @pytest.mark.parametrize("harm", ["audio", "foreign", "field"])

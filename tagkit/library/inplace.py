@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 from tagkit.errors import SaveError
@@ -20,7 +21,7 @@ def reserve(target: Path, size: int) -> None:
     """Get the room for ``size`` bytes, before one of the file's own is changed. Raises OSError."""
     with target.open("r+b") as file:
         had = os.fstat(file.fileno()).st_size
-        if size > had:
+        if size > had and sys.platform == "linux":
             try:
                 os.posix_fallocate(file.fileno(), had, size - had)
             except OSError:

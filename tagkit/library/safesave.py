@@ -16,35 +16,18 @@ import errno
 import fcntl
 import os
 import shutil
-import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tagkit.errors import ChangedError, SaveError, TagError
-from tagkit.library import attributes, inplace, tempfiles
+from tagkit.errors import ChangedError, SaveError
+from tagkit.library import attributes, guard, inplace, tempfiles
 from tagkit.library.attributes import Attributes
+from tagkit.library.guard import SkipError, os_errors
 
-_ROOM = (
-    1 << 20
-)  # bytes a tag may grow by, padding included; asked for on top of the file's own size
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
-
-_HINTS = {
-    errno.ENOSPC: "the disk is full; free some space and run again",
-    errno.EDQUOT: "the quota is used up; free some space and run again",
-    errno.EROFS: "the file system is mounted read-only",
-    errno.EACCES: "no permission; the file's folder must be writable too",
-    errno.EPERM: "not permitted; the file may be immutable or somebody else's",
-    errno.ENOENT: "it was there before; has it been moved or removed meanwhile?",
-    errno.EIO: "the disk reports an input/output error; check it before anything else",
-}
-
-
-class SkipError(TagError):
-    """The file is left alone on purpose; an option of the same name as in the hint would write it."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +87,18 @@ class Copy:
             if self.redo is None:
                 self.temp.replace(self.original)
                 self.state = "done"
-                fsync_folder(self.original.parent)
+                self._make_durable()
             else:
                 self._overwrite(self.redo)
+
+    def _make_durable(self) -> None:
+        try:
+            fsync_folder(self.original.parent)
+        except OSError as error:
+            message = (
+                f"written, but a power failure now may bring the old file back: {error.strerror}"
+            )
+            raise SaveError(message, path=self.original) from error
 
     def _overwrite(self, redo: Path) -> None:
         self.temp.rename(redo)
@@ -127,14 +119,10 @@ def copied(path: Path, options: SaveOptions) -> Iterator[Copy]:
     Raises SkipError before anything is written where the file has other names or attributes that
     cannot be carried over; SaveError where it is read-only, gone, or the disk has no room.
     """
-    with os_errors(path):
-        before = path.stat()
-        wanted = attributes.read(path)
-        _preflight(path, before, options)
-        temp, fd = tempfiles.create(path.parent)
-    copy = Copy(path, temp, before, wanted, options, fd)
-    try:
+    guard.preflight(path, through_links=options.through_links)
+    with guard.alone(path) as before, _temporary(path) as (temp, fd):
         with os_errors(path):
+            wanted = attributes.read(path)
             lost = attributes.carry(wanted, temp)
             if lost and not options.force:
                 raise SkipError(
@@ -142,23 +130,12 @@ def copied(path: Path, options: SaveOptions) -> Iterator[Copy]:
                     path=path,
                     hint="--force writes it without",
                 )
-        yield copy
-    finally:
-        if copy.state != "torn":
-            with contextlib.suppress(OSError):  # what cannot go now goes with the next sweep
-                copy.temp.unlink(missing_ok=True)
-        os.close(fd)
-
-
-@contextlib.contextmanager
-def os_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError inside into a SaveError about ``path``."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        hint = _HINTS.get(error.errno or 0)
-        raise SaveError(f"not written: {reason}", path=path, hint=hint) from error
+        copy = Copy(path, temp, before, wanted, options, fd)
+        try:
+            yield copy
+        finally:
+            if copy.state != "torn":
+                _remove(copy.temp)
 
 
 def fsync_folder(folder: Path) -> None:
@@ -173,21 +150,22 @@ def fsync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def _preflight(path: Path, found: os.stat_result, options: SaveOptions) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise SkipError("not a regular file", path=path)
-    # The mode bits too: for root every file passes os.access, and still read-only is somebody's wish.
-    if not found.st_mode & 0o222 or not os.access(path, os.W_OK):
-        raise SaveError("the file is read-only", path=path, hint="tagkit does not force it")
-    if found.st_nlink > 1 and not options.through_links:
-        raise SkipError(
-            f"the file has {found.st_nlink} names (hard links), and all would change",
-            path=path,
-            hint="--through-links writes it",
-        )
-    disk = os.statvfs(path.parent)
-    if disk.f_bavail * disk.f_frsize < found.st_size + _ROOM:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[tuple[Path, int]]:
+    """Yield an empty file beside ``path`` and its descriptor; both are gone afterwards."""
+    with os_errors(path):
+        temp, fd = tempfiles.create(path.parent)
+    try:
+        yield temp, fd
+    finally:
+        _remove(temp)
+        with contextlib.suppress(OSError):  # all that counts has been fsynced
+            os.close(fd)
+
+
+def _remove(temp: Path) -> None:
+    with contextlib.suppress(OSError):  # what cannot go now goes with the next sweep
+        temp.unlink(missing_ok=True)
 
 
 def _fill(fd: int, source: Path) -> None:

@@ -28,7 +28,7 @@ def create(folder: Path) -> tuple[Path, int]:
         path = folder / f".tagkit-{secrets.token_hex(8)}.tmp"
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         # A sweeper can come between the two steps; then the lock or the name is gone: take another.
-        if _lock(fd) is not False and _is_same(path, fd):
+        if try_lock(fd) is not False and _is_same(path, fd):
             return path, fd
         os.close(fd)
 
@@ -54,7 +54,7 @@ def _remove_if_orphan(path: Path) -> bool:
     except OSError:
         return False
     try:
-        if _lock(fd) is not True or not _is_same(path, fd):
+        if try_lock(fd) is not True or not _is_same(path, fd):
             return False
         path.unlink()
     except OSError:
@@ -64,8 +64,11 @@ def _remove_if_orphan(path: Path) -> bool:
     return True
 
 
-def _lock(fd: int) -> bool | None:
-    """Lock without waiting: True; False where another holds it; None where there are no locks."""
+def try_lock(fd: int) -> bool | None:
+    """Lock a file without waiting: True; False where another holds it; None where there are no locks.
+
+    The lock goes when the descriptor is closed. Raises OSError.
+    """
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

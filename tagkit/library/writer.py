@@ -19,8 +19,9 @@ from tagkit.errors import (
 )
 from tagkit.library import interrupts, payload, safesave, tempfiles
 from tagkit.library.change import FileChange
+from tagkit.library.guard import SkipError, os_errors
 from tagkit.library.journal import Journal
-from tagkit.library.safesave import Copy, SaveOptions, SkipError
+from tagkit.library.safesave import Copy, SaveOptions
 
 if TYPE_CHECKING:
     from tagkit.library.containers import TagFile
@@ -76,7 +77,7 @@ class Writer:
         return Outcome(change.path, "written" if written else "unchanged")
 
     def _write(self, change: FileChange, reverts: int | None) -> bool:
-        with safesave.os_errors(change.path):
+        with os_errors(change.path):
             path = change.path.resolve(strict=True)  # a symlink stays one; its target is written
             self._sweep(path.parent)
         with safesave.copied(path, self._options) as copy, _about(path):
