@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from tagkit.errors import TagkitError
+from tagkit.cli.writing import printable, say
+from tagkit.errors import TagkitError, UsageError
 
 app = typer.Typer(no_args_is_help=True, help="List, describe, fetch, import and check models.")
 
@@ -45,7 +46,7 @@ def list_models(
     else:
         print_table(rows)
     for error in damaged:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}")
     if damaged:
         raise typer.Exit(1)
 
@@ -58,12 +59,12 @@ def info(
     """Show all that is known about a model: its card, or its row in the registry."""
     from tagkit.cli.weights_view import describe, describe_text
 
-    with _reported():
-        about = describe(name)
-        if output is TextFormat.json:
-            typer.echo(json.dumps(about, ensure_ascii=False, indent=2))
-        else:
-            typer.echo(describe_text(about))
+    about = describe(name)
+    if output is TextFormat.json:
+        typer.echo(json.dumps(about, ensure_ascii=False, indent=2))
+    else:
+        for line in describe_text(about):
+            typer.echo(printable(line))
 
 
 @app.command()
@@ -84,27 +85,21 @@ def pull(
     from tagkit.weights import pull as pulling
     from tagkit.weights import registry
 
-    with _reported():
-        entry = registry.find(name)
-        if here := pulling.present(entry):
-            typer.echo(f"{name} is already there", err=True)
-            typer.echo(here)
-            return
-        typer.echo(f"{name}: licence {entry.licence or 'unstated'}", err=True)
-        accepted = accept_unstated_licence
-        if (
-            entry.licence is None
-            and not accepted
-            and sys.stdin.isatty()
-            and pulling.supported(entry)
-        ):
-            typer.echo("Its publisher states no licence: no right to use it is granted.", err=True)
-            accepted = typer.confirm("Pull it at your own judgement?", err=True)
-        pulling.require_pullable(entry, accept_unstated_licence=accepted)
-        typer.echo(f"from {pulling.address(entry)}", err=True)
-        with _progress(name) as progress:
-            path = pulling.pull(name, accept_unstated_licence=accepted, progress=progress)
-        typer.echo(path)
+    entry = registry.find(name)
+    if here := pulling.present(entry):
+        say(f"{name} is already there")
+        typer.echo(here)
+        return
+    say(f"{name}: licence {entry.licence or 'unstated'}")
+    accepted = accept_unstated_licence
+    if entry.licence is None and not accepted and _interactive() and pulling.supported(entry):
+        say("Its publisher states no licence: no right to use it is granted.")
+        accepted = typer.confirm("Pull it at your own judgement?", err=True)
+    pulling.require_pullable(entry, accept_unstated_licence=accepted)
+    say(f"from {pulling.address(entry)}")
+    with _progress(name) as progress:
+        path = pulling.pull(name, accept_unstated_licence=accepted, progress=progress)
+    typer.echo(path)
 
 
 @app.command("import")
@@ -135,28 +130,27 @@ def import_checkpoint(
 ) -> None:
     """Turn a PyTorch checkpoint into a bundle, every tensor accounted for. Prints the path."""
     if (vocabulary is None) == (tags is None):
-        raise typer.BadParameter("give either --vocabulary or --tags")
+        raise UsageError("say what the outputs mean: either --vocabulary or --tags")
     from tagkit.weights import bundle, catalogue, convert
 
-    with _reported():
-        called = name or file.stem.lower()
-        target = out or catalogue.new_path(called, replace=force)
-        if out is not None and out.exists() and not force:
-            raise typer.BadParameter(f"{out} exists: --force replaces it")
-        labels = convert.read_labels(tags) if tags else convert.vocabulary(vocabulary or "")
-        converted = convert.convert(
-            file,
-            architecture,
-            labels,
-            name=called,
-            licence=licence,
-            title=title,
-            source=source or file.name,
-            training_data=training_data,
-            notes=notes,
-        )
-        bundle.save(target, *converted)
-        typer.echo(target)
+    called = name or file.stem.lower()
+    target = out or catalogue.new_path(called, replace=force)
+    if out is not None and out.exists() and not force:
+        raise UsageError("is there already", path=out, hint="--force replaces it")
+    labels = convert.read_labels(tags) if tags else convert.vocabulary(vocabulary or "")
+    converted = convert.convert(
+        file,
+        architecture,
+        labels,
+        name=called,
+        licence=licence,
+        title=title,
+        source=source or file.name,
+        training_data=training_data,
+        notes=notes,
+    )
+    bundle.save(target, *converted)
+    typer.echo(target)
 
 
 @app.command()
@@ -166,6 +160,7 @@ def verify(
     ] = None,
 ) -> None:
     """Hash bundles anew, load them strictly, and say which are sound. Exit 1 if one is not."""
+    from tagkit.inference import ensemble
     from tagkit.weights import bundle, catalogue
 
     sound = True
@@ -174,30 +169,25 @@ def verify(
         try:
             path = catalogue.find(name)
             if path.suffix == catalogue.ENSEMBLE:
-                continue  # it holds no tensors; its members are in this list themselves
-            proven = bundle.load(path).fingerprint
+                load_ensemble(
+                    [str(path)]
+                )  # its members are there; their tensors have their own line
+                proven = "ensemble"
+            else:
+                proven = bundle.load(path).fingerprint
         except TagkitError as error:
             sound = False
-            typer.echo(f"bad\t{name}")
-            typer.echo(f"error: {error}", err=True)
+            typer.echo(f"bad\t{printable(name)}")
+            say(f"error: {error}")
         else:
-            typer.echo(f"ok\t{name}\t{proven}")
+            typer.echo(f"ok\t{printable(name)}\t{proven}")
     if not sound:
         raise typer.Exit(1)
 
 
 def _interactive() -> bool:
-    return sys.stdin.isatty()
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """Say an expected error on stderr and exit 1."""
-    try:
-        yield
-    except TagkitError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+    """Whether somebody is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 @contextmanager

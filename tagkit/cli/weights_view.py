@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from tagkit.cli.writing import printable
 from tagkit.errors import TagkitError, WeightsError
 from tagkit.vocab import CATEGORIES, VOCABULARIES
 from tagkit.weights import bundle, catalogue, pull, registry
@@ -65,11 +66,11 @@ def print_table(rows: Iterable[Record]) -> None:
     table = Table(box=None, pad_edge=False)
     columns = ("name", "state", "architecture", "tags", "licence")
     for column in columns:
-        justify = "right" if column == "tags" else "left"
-        table.add_column(column, justify=justify, no_wrap=True)
+        table.add_column(column, justify="right" if column == "tags" else "left", no_wrap=True)
     for row in rows:
-        # Text: a licence in a stranger's card is no markup.
-        table.add_row(*(Text("" if row[key] is None else str(row[key])) for key in columns))
+        # Text: what a stranger's card or file name says is no markup.
+        cells = ("" if row[key] is None else printable(str(row[key])) for key in columns)
+        table.add_row(*map(Text, cells))
     console.print(table)
 
 
@@ -94,12 +95,13 @@ def _ensemble(path: Path) -> Record:
         raise WeightsError(f"cannot be read as an ensemble: {error}", path=path) from error
 
 
-def describe_text(about: Record) -> str:
-    """Return :func:`describe`'s record as lines for a person; the tags come last, by category."""
+def describe_text(about: Record) -> Iterator[str]:
+    """Yield :func:`describe`'s record as lines for a person; the tags come last, by category."""
     rest = {key: value for key, value in about.items() if key not in _PER_TAG}
     if "licence" in rest:
         rest["licence"] = rest["licence"] or "unstated: no right to use it is granted"
-    return "\n".join([*_lines(rest), *_tag_lines(about)])
+    yield from _lines(rest)
+    yield from _tag_lines(about)
 
 
 _PER_TAG = ("tags", "outputs", "thresholds", "calibration")
@@ -111,6 +113,9 @@ def _lines(table: Mapping[str, Any], indent: str = "") -> Iterator[str]:
         if isinstance(value, Mapping) and value:
             yield f"{indent}{label}:"
             yield from _lines(value, indent + _INDENT)
+        elif isinstance(value, str) and "\n" in value:
+            yield f"{indent}{label}:"
+            yield from (indent + _INDENT + line for line in value.splitlines())
         elif value not in (None, "", {}):
             yield f"{indent}{label}: {value}"
 

@@ -18,7 +18,7 @@ from tagkit.features import LogMel
 from tagkit.front_end import FrontEnd
 from tagkit.models import TagModel, build
 
-_SHOWN = 8
+_SHOWN = 6
 
 
 def model(
@@ -75,8 +75,8 @@ def mismatches(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> lis
 def _refuse(lines: list[str], what: str) -> None:
     if lines:
         more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
-        text = "\n  ".join([f"the tensors are not those of {what}:", *lines[:_SHOWN], *more])
-        raise WeightsError(text)
+        shown = "; ".join([*lines[:_SHOWN], *more])
+        raise WeightsError(f"the tensors are not those of {what}: {shown}")
 
 
 def _kind(tensor: Tensor) -> str:
