@@ -26,7 +26,7 @@ class Train:
     ``mask``: the most mel bands silenced at random.
     """
 
-    steps: int = 6000
+    steps: int = 5000
     batch: int = 64
     learning_rate: float = 3e-3
     weight_decay: float = 0.01
