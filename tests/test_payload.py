@@ -264,9 +264,9 @@ def test_tags_at_both_ends_are_no_audio_in_any_order(tmp_path, kind):
 def test_what_only_claims_to_be_a_tag_is_audio(tmp_path):
     path = tmp_path / "x.mp3"
     audio = make(tmp_path, "mp3").read_bytes()
-    footer = b"APETAGEX" + struct.pack("<IIII8x", 2000, 2000, 3, 0x80000000)
-    liars = [
-        footer,  # its items would be the last frames of the audio
+    liars = [  # of each the content would be the last frames of the audio
+        b"APETAGEX" + struct.pack("<IIII8x", 2000, 2000, 3, 0x80000000),
+        b"APETAGEX" + struct.pack("<IIII8x", 2000, 2000, 0, 0x80000000),
         b"LYRICSBEGIN" + b"%06dLYRICS200" % 3000,
         b"3DI\4\0\x10\0\0\x0f\x0f",
     ]
@@ -306,7 +306,7 @@ def test_wav_chunks_of_any_kind_and_place_are_no_audio(tmp_path):
     before = marks(path)
     at = data.index(b"data")
     info = chunk(b"LIST", b"INFO" + chunk(b"IART", b"odd"))
-    for front, behind in itertools.product((b"", info, chunk(b"id3 ", b"ID3...")), repeat=2):
+    for front, behind in itertools.product((b"", info, chunk(b"id3 ", b"ID3 odd")), repeat=2):
         body = data[8:at] + front + data[at:] + behind
         path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
         assert marks(path) == before
