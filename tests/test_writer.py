@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+import mutagen.flac
 import pytest
 
 from tagkit.errors import ChangedError, NoWriterError, SaveError
@@ -132,6 +133,18 @@ def test_a_users_mood_that_was_replaced_comes_back_as_it_was(library, kind):
     assert everything(path) == before
 
 
+def test_undo_brings_back_the_spelling_of_a_field_and_not_only_its_values(library):
+    path = library.make("flac")
+    file = mutagen.flac.FLAC(path)
+    file.tags["mOOd"] = ["Zen", "Zen"]
+    file.save()
+    before = everything(path)
+    library.apply(library.propose(path, {"mood": ["dark"]}, existing="replace"))
+    library.undo(path)
+    assert everything(path) == before
+    assert ("mOOd", "Zen") in list(mutagen.flac.FLAC(path).tags)
+
+
 def test_writing_the_same_twice_touches_nothing(library):
     path = library.make()
     library.tag(path)
@@ -213,6 +226,18 @@ def test_a_file_with_two_names_is_left_unless_asked_then_both_change(library, tm
     assert audio_digest(other) == audio and library.names() == {path.name}
 
 
+@pytest.mark.parametrize("size", [0, 10, 2_000_000, 3_000_001])
+def test_an_overwritten_file_has_exactly_the_new_bytes(tmp_path, size):
+    target, redo = tmp_path / "a.mp3", tmp_path / "copy"
+    target.write_bytes(b"old" * 700_000)
+    redo.write_bytes(new := os.urandom(size))
+    inplace.reserve(target, size)
+    inplace.complete(target, redo)
+    assert target.read_bytes() == new and not redo.exists()
+    inplace.complete(target, redo)
+    assert target.read_bytes() == new
+
+
 @pytest.mark.parametrize("point", ["before", "within", "after"])
 def test_a_kill_while_all_names_are_overwritten_is_finished_by_the_next_run(
     library, tmp_path, monkeypatch, point
@@ -273,7 +298,7 @@ def test_a_full_disk_at_any_step_leaves_the_file_whole_and_nothing_behind(
     assert outcome.status == "failed" and "No space left" in str(outcome.error)
     assert outcome.error.path == str(path)
     assert path.read_bytes() == data and library.names() == {path.name}
-    assert library.journal.last_run() is None
+    assert library.journal.last_run() is None and library.journal.unsettled() == []
     assert library.tag(path).status == "written"
 
 

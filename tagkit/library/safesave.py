@@ -6,6 +6,9 @@
               ─▶ fsync ─▶ os.replace ─▶ fsync the folder
 
 Until ``os.replace`` the original is only read. After it the new file is complete, whenever power fails.
+The caller proves the audio by reading both files after the edit, not by a hash taken while copying:
+that proves the copy as well, and the original is in the cache by then.
+
 POSIX only: it needs ``flock``, and a rename that replaces an open file.
 """
 
