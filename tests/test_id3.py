@@ -268,6 +268,14 @@ def test_our_own_field_is_read_from_a_compressed_frame(tmp_path: Path, version: 
     assert open_tags(path).get("mood") == ["happy"]
 
 
+def test_our_own_field_is_read_from_an_unsynchronised_frame(tmp_path: Path) -> None:
+    frame = Frame(
+        "TMOO", b"\1" + "ÿà".encode("utf-16")
+    )  # 0xFF and 0xE0, which would look like audio
+    path = mp3(tmp_path / "a.mp3", rawid3.tag(4, [frame], unsynchronised=True))
+    assert open_tags(path).get("mood") == ["ÿà"]
+
+
 @pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
 def test_wide_text_is_read_in_either_byte_order(tmp_path: Path, order: str) -> None:
     mark = b"\xff\xfe" if order == "utf-16-le" else b"\xfe\xff"
