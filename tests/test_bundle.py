@@ -253,7 +253,7 @@ BAD_CARDS: dict[str, tuple[Callable[[Record], Any], str]] = {
     "front end true": (inner("front_end", n_mels=True), "wrong type"),
     "front end huge": (inner("front_end", n_fft=2**40), "out of range"),
     "front end other": (inner("front_end", n_fft=1024), "not those of its front end"),
-    "front end absent": (change("front_end", None), "not a table"),
+    "front end absent": (change("front_end", None), "hears no audio"),
 }
 
 

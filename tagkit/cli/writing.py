@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
 
 import typer
 
-from tagkit.errors import TagkitError, UsageError
+from tagkit.errors import TagkitError, UsageError, VocabularyError
 
 if TYPE_CHECKING:
     from tagkit.library.change import FileChange
@@ -70,7 +70,7 @@ def reported() -> Iterator[None]:
         yield
     except TagkitError as error:
         say(f"error: {error}")
-        raise typer.Exit(2 if isinstance(error, UsageError) else 1) from error
+        raise typer.Exit(2 if isinstance(error, UsageError | VocabularyError) else 1) from error
     except KeyboardInterrupt:
         say("interrupted; everything finished is kept")
         raise typer.Exit(130) from None
@@ -100,8 +100,12 @@ def show_field(name: str, old: Sequence[str], new: Sequence[str]) -> None:
 
 def confirm(count: int, yes: bool) -> None:
     """Ask once before more than 100 files are written; never where nobody can answer."""
-    if count > ASK_ABOVE and not yes and sys.stdin.isatty() and sys.stderr.isatty():
+    if count > ASK_ABOVE and not yes and _answerable():
         typer.confirm(f"Write {count:,} files?", abort=True, err=True)
+
+
+def _answerable() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 @dataclass

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from tagkit import audio
-from tagkit.errors import AudioError, UsageError
+from tagkit.errors import AudioError, UsageError, WeightsError
 from tagkit.features import LogMel
 from tagkit.front_end import FrontEnd
 from tagkit.inference.ensemble import model_id
@@ -168,11 +168,12 @@ def _hearing(front_end: FrontEnd) -> Hearing:
 def _group(bundles: Sequence[Bundle], windows: int, device: torch.device) -> list[_Group]:
     """Put models together whose front ends are equal to the last bit of their filter banks."""
     groups: dict[tuple[FrontEnd, bytes], list[tuple[str, Bundle]]] = {}
+    front_ends: dict[tuple[FrontEnd, bytes], LogMel] = {}
     for bundle in bundles:
         bundle.model.eval().to(device)
-        bank = bundle.front_end.mel_fb.cpu().numpy().tobytes()
-        key = (bundle.card.front_end, bank)
+        if bundle.front_end is None:
+            raise WeightsError(f"{bundle.card.name} combines models; it hears no audio itself")
+        key = (bundle.front_end.front_end, bundle.front_end.mel_fb.cpu().numpy().tobytes())
         groups.setdefault(key, []).append((model_id(bundle.fingerprint, windows), bundle))
-    return [
-        _Group(members[0][1].front_end.to(device), tuple(members)) for members in groups.values()
-    ]
+        front_ends.setdefault(key, bundle.front_end.to(device))
+    return [_Group(front_ends[key], tuple(members)) for key, members in groups.items()]

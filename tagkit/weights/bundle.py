@@ -38,7 +38,7 @@ class Bundle:
 
     card: Card
     model: TagModel
-    front_end: LogMel
+    front_end: LogMel | None  # None: a combiner
     fingerprint: str
 
 
@@ -65,7 +65,9 @@ def load(path: str | os.PathLike[str]) -> Bundle:
     return Bundle(card, model, front_end, proven)
 
 
-def save(path: str | os.PathLike[str], card: Card, model: TagModel, front_end: LogMel) -> str:
+def save(
+    path: str | os.PathLike[str], card: Card, model: TagModel, front_end: LogMel | None
+) -> str:
     """Write a bundle and return its fingerprint.
 
     What was at ``path`` is replaced whole or, when anything fails, left as it was. Raises WeightsError
@@ -74,7 +76,8 @@ def save(path: str | os.PathLike[str], card: Card, model: TagModel, front_end: L
     from safetensors.torch import save as serialise
 
     state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    state |= {f"front_end.{name}": tensor for name, tensor in front_end.state_dict().items()}
+    if front_end is not None:
+        state |= {f"front_end.{name}": tensor for name, tensor in front_end.state_dict().items()}
     # Copies: tensors that share memory, views and other devices cannot be written.
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
     with header.naming(path):
@@ -85,7 +88,7 @@ def save(path: str | os.PathLike[str], card: Card, model: TagModel, front_end: L
     return found
 
 
-def _parts(card: Card, tensors: Mapping[str, Tensor]) -> tuple[TagModel, LogMel]:
+def _parts(card: Card, tensors: Mapping[str, Tensor]) -> tuple[TagModel, LogMel | None]:
     from tagkit.weights import assemble
 
     state: dict[str, dict[str, Tensor]] = {"model": {}, "front_end": {}}
@@ -95,4 +98,8 @@ def _parts(card: Card, tensors: Mapping[str, Tensor]) -> tuple[TagModel, LogMel]
             raise WeightsError(f"tensor {name!r} belongs neither to the model nor to its front end")
         state[owner][rest] = tensor
     model = assemble.model(card.architecture, card.arguments, len(card.tags), state["model"])
-    return model, assemble.front_end(card.front_end, state["front_end"])
+    if card.front_end is not None:
+        return model, assemble.front_end(card.front_end, state["front_end"])
+    if state["front_end"]:
+        raise WeightsError("it has a front end's tensors, but its card says that it hears no audio")
+    return model, None

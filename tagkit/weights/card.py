@@ -40,7 +40,7 @@ class Card:
     name: str
     architecture: str
     arguments: Mapping[str, Any]
-    front_end: FrontEnd
+    front_end: FrontEnd | None  # None: a combiner, which hears models and no audio
     tags: tuple[Tag, ...]
     outputs: tuple[str, ...]
     thresholds: tuple[float, ...] | None = None

@@ -47,7 +47,7 @@ def from_record(record: dict[str, Any]) -> Card:
         **record
         | {
             "arguments": _arguments(record["arguments"]),
-            "front_end": _front_end(record["front_end"]),
+            "front_end": None if record["front_end"] is None else _front_end(record["front_end"]),
             "tags": tuple(_tag(pair) for pair in _list(record["tags"], "tags")),
             "outputs": tuple(
                 _text(text, "outputs") for text in _list(record["outputs"], "outputs")
