@@ -14,10 +14,11 @@ import pytest
 from mutagen.asf import ASFUnicodeAttribute
 from mutagen.mp4 import MP4FreeForm
 from mutagen.ogg import OggPage
+from mutagen.oggspeex import OggSpeex
 
 from tagkit.errors import NoWriterError, TagError
 from tagkit.library import payload
-from tagkit.library.containers import STRATEGIES, open_tags
+from tagkit.library.containers import STRATEGIES, comments, open_tags
 from tagkit.library.fields import DEFAULTS
 from tests import media, rawid3
 
@@ -129,6 +130,15 @@ def test_a_snapshot_of_something_else_is_an_error(tmp_path: Path) -> None:
     for text in ("", "{", "[1]", '[["id3", "TMOO", "", "?"]]', "null"):
         with pytest.raises(TagError):
             tags.restore("mood", text)
+
+
+def test_a_snapshot_is_not_forced_into_a_tag_of_another_kind(tmp_path: Path) -> None:
+    path = media.make(tmp_path, "mp3_id3v23")
+    write(path, mood=["happy"])
+    snapshot = open_tags(path).snapshot("mood")
+    other = open_tags(media.make(tmp_path, "mp3_id3v24"))
+    with pytest.raises(TagError, match="no longer there"):
+        other.restore("mood", snapshot)
 
 
 @pytest.mark.parametrize(
@@ -278,6 +288,43 @@ def test_every_container_has_a_strategy_and_a_test() -> None:
 
 
 # ------------------------------------------------------------------------- one container at a time
+
+
+@pytest.mark.parametrize("kind", ["wav", "aiff", "dsf", "ogg", "opus", "m4a", "wma"])
+def test_id3_in_front_of_what_has_a_header_of_its_own_is_refused(tmp_path: Path, kind: str) -> None:
+    path = media.make(tmp_path, kind)
+    path.write_bytes(rawid3.tag(3, rawid3.frames(3, title="A")) + path.read_bytes())
+    assert payload.sniff(path) == media.KINDS[kind].container
+    with pytest.raises(NoWriterError, match="in front"):
+        open_tags(path)
+
+
+@pytest.mark.parametrize("kind", ["ape", "wavpack", "musepack"])
+def test_id3_in_front_of_an_ape_tag_s_file_stays(tmp_path: Path, kind: str) -> None:
+    path = media.make(tmp_path, kind)
+    tag = rawid3.tag(3, rawid3.foreign_frames(3))
+    path.write_bytes(tag + path.read_bytes())
+    assert "ape/in front" in open_tags(path).foreign()
+    write(path, mood=["happy"])
+    assert path.read_bytes().startswith(tag)
+    assert open_tags(path).get("mood") == ["happy"]
+
+
+def test_speex_comments_are_written(tmp_path: Path) -> None:
+    head = b"Speex   1.2".ljust(36, b"\0") + struct.pack("<I", 16000) + b"\0" * 40
+    pages = [head, comments.render(b"vendor", []), b"\0" * 20]
+    path = tmp_path / "a.spx"
+    data = b""
+    for number, packet in enumerate(pages):
+        page = OggPage()
+        page.serial, page.sequence, page.packets = 7, number, [packet]
+        page.first, page.last, page.position = number == 0, number == 2, 320 * (number == 2)
+        data += page.write()
+    path.write_bytes(data)
+    audio = payload.audio_digest(path)
+    write(path, mood=["happy", "calm"])
+    assert OggSpeex(path)["mood"] == ["happy", "calm"]
+    assert payload.audio_digest(path) == audio
 
 
 def test_flac_keeps_id3_in_front_and_every_block(tmp_path: Path) -> None:

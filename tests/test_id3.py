@@ -208,7 +208,7 @@ def test_id3v1_is_left_as_it_is(tmp_path: Path, kind: str) -> None:
     path.write_bytes(path.read_bytes() + old)
     write(path, mood=["happy"], genre=["Jazz"])
     assert path.read_bytes()[-128:] == old
-    assert "id3/id3v1" in open_tags(path).foreign()
+    assert "id3/behind" in open_tags(path).foreign()
 
 
 def ape_part(data: bytes) -> bytes:
@@ -226,7 +226,7 @@ def test_ape_beside_id3_does_not_go_stale(tmp_path: Path) -> None:
     """Kodi prefers it. Its other items, and the ID3v1 behind it, keep their bytes."""
     items = {"Title": ["A"], "mood": ["old", "older"], "Theme": ["x"]}
     behind = media.apev2_tag(items) + rawid3.id3v1("A", "B")
-    path = mp3(tmp_path / "a.mp3", rawid3.tag(4, rawid3.foreign_frames(4)), behind)
+    path = mp3(tmp_path / "a.mp3", rawid3.tag(4, rawid3.foreign_frames(4), padding=0), behind)
     audio = payload.audio_digest(path)
     assert open_tags(path).get("mood") == ["old", "older"]
     write(path, mood=["new", "newer"])
@@ -288,6 +288,7 @@ def test_stacked_tags_the_first_is_ours_and_the_second_stays(tmp_path: Path) -> 
     second = rawid3.tag(3, rawid3.frames(3, title="second"))
     path = mp3(tmp_path / "a.mp3", rawid3.tag(4, rawid3.frames(4, title="first")) + second)
     audio = payload.audio_digest(path)
+    assert "id3/further" in open_tags(path).foreign()
     write(path, mood=["happy"])
     data = path.read_bytes()
     assert data[rawid3.parse(data).size :].startswith(second)

@@ -10,10 +10,12 @@ import struct
 from collections.abc import Sequence
 from typing import BinaryIO, NamedTuple
 
+from tagkit.library.containers import id3v2
 from tagkit.library.containers.base import Item, Native, TagOptions
 from tagkit.library.containers.splice import Broken, NoWriter, digest_at, read_at, size_of, splice
 
 _MAGIC = b"APETAGEX"
+VERSION = 2000  # of APEv2
 _EDGE = 32  # bytes of a header or footer
 _ID3V1 = 128
 _HAS_HEADER, _IS_HEADER = 0x80000000, 0x20000000
@@ -34,7 +36,7 @@ class Found(NamedTuple):
 
 def find(file: BinaryIO) -> Found | None:
     """Return the APE tag at the end of the file, ``None`` where there is none. Raises Broken."""
-    end = _end(file)
+    end = end_of_audio(file)
     if end < _EDGE:
         return None
     footer = read_at(file, end - _EDGE, _EDGE)
@@ -51,7 +53,7 @@ def find(file: BinaryIO) -> Found | None:
     return Found(version, start, end - start, flags, _items(body, count))
 
 
-def id3v1(file: BinaryIO) -> bytes:
+def _id3v1(file: BinaryIO) -> bytes:
     """Return the ID3v1 tag at the end of the file, b"" where there is none."""
     tail = size_of(file) - _ID3V1
     if tail < 0 or read_at(file, tail, 3) != b"TAG":
@@ -62,9 +64,9 @@ def id3v1(file: BinaryIO) -> bytes:
     return read_at(file, tail, _ID3V1)
 
 
-def _end(file: BinaryIO) -> int:
-    """Return where the audio and an APE tag end: before ID3v1 and Lyrics3."""
-    end = size_of(file) - len(id3v1(file))
+def end_of_audio(file: BinaryIO) -> int:
+    """Return where the audio, and an APE tag behind it, end: before Lyrics3 and ID3v1."""
+    end = size_of(file) - len(_id3v1(file))
     if end >= 15 and (tail := read_at(file, end - 15, 15))[6:] == b"LYRICS200":
         length = int(tail[:6]) + 15 if tail[:6].isdigit() else 0
         if 0 < length <= end and read_at(file, end - length, 11) == b"LYRICSBEGIN":
@@ -94,7 +96,7 @@ class Ape(Native):
     label, layout = "ape", "apev2"
 
     def __init__(self, file: BinaryIO, found: Found | None, *, follows: bool = False) -> None:
-        self._found = found or Found(2000, _end(file), 0, _HAS_HEADER, [])
+        self._found = found or Found(VERSION, end_of_audio(file), 0, _HAS_HEADER, [])
         self.follows = follows
         super().__init__(self._found.items)
 
@@ -113,22 +115,26 @@ class Ape(Native):
         body = b"".join(item.raw for item in self.items)
         with_header = self._found.flags & _HAS_HEADER
         flags = self._found.flags & ~_IS_HEADER
-        counts = struct.pack("<III", 2000, len(body) + _EDGE, len(self.items))
+        counts = struct.pack("<III", VERSION, len(body) + _EDGE, len(self.items))
         head = _MAGIC + counts + struct.pack("<I8x", flags | _IS_HEADER) if with_header else b""
         tag = head + body + _MAGIC + counts + struct.pack("<I8x", flags)
         # A tag without items is no tag: what tagkit alone made goes without a trace.
         splice(file, self._found.offset, self._found.size, tag if self.items else b"")
 
     def blocks(self, file: BinaryIO) -> dict[str, bytes]:
-        behind = self._found.offset + self._found.size
-        length = size_of(file) - behind
-        return {"behind": digest_at(file, behind, length)} if length else {}
+        found = {}
+        front, behind = id3v2.end_of_tags(file), self._found.offset + self._found.size
+        if front and not self.follows:  # beside an ID3 tag, that is its own business
+            found["in front"] = digest_at(file, 0, front)
+        if behind < size_of(file):
+            found["behind"] = digest_at(file, behind, size_of(file) - behind)
+        return found
 
 
 def open_ape(file: BinaryIO, _options: TagOptions) -> list[Native]:
     if read_at(file, 0, 8) == _MAGIC:
         raise NoWriter("its APE tag lies in front of the audio")
     found = find(file)
-    if found is not None and found.version != 2000:
+    if found is not None and found.version != VERSION:
         raise NoWriter("an APE tag of version 1 cannot hold what tagkit writes")
     return [Ape(file, found)]

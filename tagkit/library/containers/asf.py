@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from tagkit.library.containers.base import Item, Native, TagOptions
-from tagkit.library.containers.splice import Broken, read_at, splice
+from tagkit.library.containers.splice import SOMETHING_IN_FRONT, Broken, NoWriter, read_at, splice
 
 
 def _guid(text: str) -> bytes:
@@ -23,6 +23,7 @@ def _guid(text: str) -> bytes:
     return head + bytes.fromhex(d + e)
 
 
+_HEADER_OBJECT = _guid("75B22630-668E-11CF-A6D9-00AA0062CE6C")
 _FILE = _guid("8CABDCA1-A947-11CF-8EE4-00C00C205365")
 _DESCRIPTION = _guid("D2D0A440-E307-11D2-97F0-00A0C95EA850")
 _EXTENSION = _guid("5FBF03B5-A92E-11CF-8EE3-00C00C205365")
@@ -47,6 +48,8 @@ class Asf(Native):
 
     def __init__(self, file: BinaryIO) -> None:
         head = read_at(file, 0, _HEADER)
+        if head[:16] != _HEADER_OBJECT:
+            raise NoWriter(SOMETHING_IN_FRONT)
         self._size, count = struct.unpack_from("<QI", head, 16)
         if not _HEADER <= self._size <= _LARGEST:
             raise Broken("its header declares a size that cannot be")

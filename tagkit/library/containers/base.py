@@ -118,7 +118,7 @@ class TagFile:
             if problem := _problem(value, field, value in present):
                 raise TagError(f"{field}: {value!r} {problem}", path=self._path)
         for tag in self._tags:
-            names = self._fields.native(field, tag.layout)
+            names = self._names(tag, field)
             wanted = self._targets(tag, names) if values else []
             first = next((i for i, item in enumerate(tag.items) if _is(item, names)), None)
             kept = [item for item in tag.items if not _is(item, names)]
@@ -129,7 +129,7 @@ class TagFile:
     def snapshot(self, field: str) -> str:
         """Return everything the file keeps of a field as text, for :meth:`restore`."""
         found = [
-            [tag.label, item.name, item.place, base64.b64encode(item.raw).decode()]
+            [tag.layout, item.name, item.place, base64.b64encode(item.raw).decode()]
             for tag, item in self._items(field)
         ]
         return json.dumps(found)
@@ -138,14 +138,16 @@ class TagFile:
         """Bring a field back to a snapshot of this file, byte by byte. Raises TagError."""
         try:
             rows = [
-                (label, Item(name, base64.b64decode(raw, validate=True), place))
-                for label, name, place, raw in json.loads(snapshot)
+                (layout, Item(name, base64.b64decode(raw, validate=True), place))
+                for layout, name, place, raw in json.loads(snapshot)
             ]
         except (ValueError, TypeError) as error:
             raise TagError(f"{field}: not a snapshot of a field", path=self._path) from error
+        if {layout for layout, _ in rows} - {tag.layout for tag in self._tags}:
+            raise TagError(f"{field}: the tag that held it is no longer there", path=self._path)
         for tag in self._tags:
-            names = self._fields.native(field, tag.layout)
-            back = [item for label, item in rows if label == tag.label and _is(item, names)]
+            names = self._names(tag, field)
+            back = [item for layout, item in rows if layout == tag.layout and _is(item, names)]
             tag.items = [item for item in tag.items if not _is(item, names)] + back
 
     def foreign(self, changing: Collection[str] | None = None) -> dict[str, bytes]:

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import BinaryIO, Literal, NamedTuple
 
-from tagkit.library.containers.splice import Broken, NoWriter, digest_at, read_at, size_of, splice
+from tagkit.library.containers.splice import (
+    SOMETHING_IN_FRONT,
+    Broken,
+    NoWriter,
+    digest_at,
+    read_at,
+    size_of,
+    splice,
+)
 
 _MOST_CHUNKS = 10_000
 _LONGEST = 0xFFFFFFFF
@@ -29,8 +37,11 @@ class ChunkHome:
     def __init__(
         self, file: BinaryIO, order: Literal["little", "big"], name: bytes, *, audio: bytes
     ) -> None:
-        if read_at(file, 0, 4) not in (b"RIFF", b"FORM"):
+        form = read_at(file, 0, 4)
+        if form in (b"RF64", b"BW64"):
             raise NoWriter("WAV files in the 64-bit layout (RF64) are not written")
+        if form not in (b"RIFF", b"FORM"):
+            raise NoWriter(SOMETHING_IN_FRONT)
         self._order: Literal["little", "big"] = order
         self._name, self._audio = name, audio
         self._end = 8 + int.from_bytes(read_at(file, 4, 4), order)

@@ -6,13 +6,23 @@ import struct
 from typing import BinaryIO
 
 from tagkit.library.containers import id3v2
-from tagkit.library.containers.splice import Broken, digest_at, read_at, size_of, splice
+from tagkit.library.containers.splice import (
+    SOMETHING_IN_FRONT,
+    Broken,
+    NoWriter,
+    digest_at,
+    read_at,
+    size_of,
+    splice,
+)
 
 _SIZES = 12  # offset of two u64: the file's size, and where the tag starts (0: none)
 
 
 class DsfHome:
     def __init__(self, file: BinaryIO) -> None:
+        if read_at(file, 0, 4) != b"DSD ":
+            raise NoWriter(SOMETHING_IN_FRONT)
         total, pointer = struct.unpack("<QQ", read_at(file, _SIZES, 16))
         end = size_of(file)
         if total != end or pointer > end:

@@ -75,16 +75,10 @@ def _render(blocks: list[tuple[int, bytes]]) -> bytes:
 
 def _stream_start(file: BinaryIO) -> int:
     """Return where "fLaC" stands: at 0, or behind ID3 tags."""
-    at = 0
-    for _ in range(8):
-        head = read_at(file, at, min(id3v2.HEADER, size_of(file) - at))
-        if head[:4] == b"fLaC":
-            return at
-        size = id3v2.tag_size(head)
-        if not size:
-            break
-        at += size
-    raise Broken("there is no FLAC stream where one should begin")
+    at = id3v2.end_of_tags(file)
+    if read_at(file, at, 4) != b"fLaC":
+        raise Broken("there is no FLAC stream where one should begin")
+    return at
 
 
 def _walk(file: BinaryIO, at: int) -> tuple[list[Block], int]:

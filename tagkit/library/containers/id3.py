@@ -17,7 +17,7 @@ from tagkit.library.containers import apev2, id3v2
 from tagkit.library.containers.base import Item, Native, TagOptions
 from tagkit.library.containers.chunks import ChunkHome
 from tagkit.library.containers.dsf import DsfHome
-from tagkit.library.containers.splice import read_at, size_of, splice
+from tagkit.library.containers.splice import digest_at, read_at, size_of, splice
 
 # The marker and the probabilities may contain what the user chose as a separator.
 _OWN_NAMES, _OWN_JOINT = "txxx:tagkit", "; "
@@ -45,8 +45,17 @@ class FrontHome:
         splice(file, 0, self.room, data)
 
     def blocks(self, file: BinaryIO) -> dict[str, bytes]:
-        tag = apev2.id3v1(file)
-        return {"id3v1": tag} if tag else {}
+        """The tags that are no audio and not this one: further ID3v2, APE of version 1, ID3v1, Lyrics3."""
+        found = {}
+        first, last = id3v2.end_of_tags(file, self.room), apev2.end_of_audio(file)
+        if first > self.room:
+            found["further"] = digest_at(file, self.room, first - self.room)
+        if last < size_of(file):
+            found["behind"] = digest_at(file, last, size_of(file) - last)
+        old = apev2.find(file)
+        if old is not None and old.version != apev2.VERSION:
+            found["apev1"] = digest_at(file, old.offset, old.size)
+        return found
 
 
 class Id3(Native):
@@ -114,7 +123,7 @@ def _upgraded(data: bytes) -> bytes:
 def open_mp3(file: BinaryIO, options: TagOptions) -> list[Native]:
     tags: list[Native] = [Id3(file, FrontHome(file), options)]
     beside = apev2.find(file)
-    if beside is not None and beside.version == 2000:
+    if beside is not None and beside.version == apev2.VERSION:
         tags.append(apev2.Ape(file, beside, follows=True))
     return tags
 

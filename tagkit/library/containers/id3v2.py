@@ -12,11 +12,12 @@ import re
 import struct
 import zlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
-from tagkit.library.containers.splice import Broken, NoWriter
+from tagkit.library.containers.splice import Broken, NoWriter, read_at, size_of
 
 HEADER = 10
+_MOST_STACKED = 8
 _MOST = 1 << 28  # bytes of a tag: sizes have four times seven bits
 _PADDING = 1024  # bytes left free after a tag that had to grow
 _LONGEST_TEXT = 1 << 20  # a compressed frame that grows beyond is no text of ours
@@ -39,6 +40,16 @@ def tag_size(head: bytes) -> int:
         raise Broken("the size of its ID3 tag makes no sense")
     footer = HEADER if head[5] & _FOOTER and head[3] == 4 else 0
     return HEADER + _synchsafe(head[6:10]) + footer
+
+
+def end_of_tags(file: BinaryIO, at: int = 0) -> int:
+    """Return where the tags that stand one behind the other from ``at`` end; ``at`` where none do."""
+    for _ in range(_MOST_STACKED):
+        size = tag_size(read_at(file, at, min(HEADER, size_of(file) - at)))
+        if not size or at + size > size_of(file):
+            break
+        at += size
+    return at
 
 
 def parse(data: bytes) -> Tag:

@@ -16,7 +16,14 @@ from mutagen.id3 import TCON
 from tagkit.library.containers import boxes
 from tagkit.library.containers.base import Item, Native, TagOptions
 from tagkit.library.containers.boxes import Box
-from tagkit.library.containers.splice import Broken, digest_at, read_at, size_of
+from tagkit.library.containers.splice import (
+    SOMETHING_IN_FRONT,
+    Broken,
+    NoWriter,
+    digest_at,
+    read_at,
+    size_of,
+)
 
 _IMPLICIT, _UTF8, _UTF16 = 0, 1, 2  # types of a data atom
 _PADDING = 1024
@@ -45,6 +52,8 @@ class Mp4(Native):
     label = layout = "mp4"
 
     def __init__(self, file: BinaryIO) -> None:
+        if read_at(file, 0, 3) == b"ID3":
+            raise NoWriter(SOMETHING_IN_FRONT)
         root = boxes.tree(file)
         self._root, self._moov = root, boxes.refuse_odd(file, root)
         self._udta = self._moov.only(b"udta")

@@ -21,6 +21,9 @@ class NoWriter(Exception):  # noqa: N818 - likewise, turned into NoWriterError
         self.hint = hint
 
 
+SOMETHING_IN_FRONT = "something stands in front of its own header"
+
+
 def size_of(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_size
 

@@ -13,7 +13,7 @@ from mutagen.ogg import OggPage
 
 from tagkit.library.containers import comments
 from tagkit.library.containers.base import Native, TagOptions
-from tagkit.library.containers.splice import Broken, NoWriter
+from tagkit.library.containers.splice import SOMETHING_IN_FRONT, Broken, NoWriter, read_at
 
 _MOST_PAGES = 100_000  # of headers; a cover of 50 MB takes about 12,000 pages
 _PADDING = 512
@@ -80,6 +80,8 @@ def _paged(packets: list[bytes], old: list[OggPage]) -> list[OggPage]:
 
 def _comment_pages(file: BinaryIO) -> tuple[Codec, list[OggPage]]:
     """Return the first stream of audio that tagkit knows, and the pages of its second packet."""
+    if read_at(file, 0, 4) != b"OggS":
+        raise NoWriter(SOMETHING_IN_FRONT)
     file.seek(0)
     codec, serial, pages = None, None, []
     for _ in range(_MOST_PAGES):
