@@ -5,7 +5,9 @@ and another checksum. The digest therefore reads packets and page bodies, each s
 
 - the packets before the audio, without the comment packet (for FLAC in Ogg: without the metadata
   blocks), whatever pages they lie in;
-- of every audio page its flags, granule position, lacing values and body.
+- of every audio page its flags, granule position, lacing values and body;
+- where a page's checksum is wrong, or the numbers of audio pages do not go on from the headers'
+  (a decoder drops such pages), that this is so.
 
 The content key reads three pieces without following the pages, with the two changing fields of
 every page header in them blanked.
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -56,6 +59,7 @@ class _Page(NamedTuple):
     flags: int
     head: bytes  # flags, granule position
     serial: bytes
+    sequence: int
     lacing: bytes
     body: Span
 
@@ -87,7 +91,8 @@ def _page(source: Source, offset: int, end: int) -> _Page | None:
     after = body + sum(lacing)
     if after > end:
         return None
-    return _Page(offset, head[5], head[5:14], head[14:18], lacing, Span(body, after))
+    sequence = int.from_bytes(head[18:22], "little")
+    return _Page(offset, head[5], head[5:14], head[14:18], sequence, lacing, Span(body, after))
 
 
 def _pages(source: Source, within: Span, most: int) -> Iterator[_Page]:
@@ -114,6 +119,7 @@ class _Stream:
     begun: bool = False  # some bytes of that packet have come
     tags: bool = False  # that packet carries tags
     audio: bool = False
+    sequence: int = -1  # of its last page
     digest: Any = field(default_factory=hashlib.sha256)
 
     def begin(self, head: bytes) -> None:
@@ -186,8 +192,29 @@ def _stream_digests(source: Source, within: Span) -> Iterator[bytes]:
         stream = open_streams.get(page.serial)
         if stream is None or len(streams) > _MOST_STREAMS:
             raise Broken
-        for part in stream.advance(source, page):
-            stream.digest.update(part)
+        _digest_page(source, stream, page)
     for stream in streams:
         yield stream.digest.digest()
     yield from source.blocks(Span(offset, within.end))
+
+
+def _digest_page(source: Source, stream: _Stream, page: _Page) -> None:
+    if not _checksum_holds(source, page):
+        stream.digest.update(b"damaged")
+    before = stream.audio
+    for part in stream.advance(source, page):
+        stream.digest.update(part)
+    if stream.audio and not before and page.sequence != stream.sequence + 1:
+        stream.digest.update(b"lost")
+    stream.sequence = page.sequence
+
+
+_REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
+
+
+def _checksum_holds(source: Source, page: _Page) -> bool:
+    """Ogg's CRC is the usual one with all bits the other way round, from 0 and not inverted."""
+    data = source.at(page.start, page.body.end - page.start)
+    blanked = (data[:22] + bytes(4) + data[26:]).translate(_REVERSED)
+    crc = ~zlib.crc32(blanked, 0xFFFFFFFF) & 0xFFFFFFFF
+    return data[22:26] == crc.to_bytes(4, "big").translate(_REVERSED)
