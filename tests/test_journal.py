@@ -53,7 +53,7 @@ def test_what_was_recorded_is_there_for_the_next_process(journal, tmp_path):
         assert (found.id, found.kind, found.command) == (run, "tag", ("tagkit", "tag", "/m"))
         assert (found.version, found.model, found.files, found.undone) == ("0.1.0", "9f3c", 1, 0)
         assert found.finished is not None
-        (row,) = again.writes(run)
+        (row,) = map(again.write, again.writes(run))
         assert (row.id, row.path, row.content, row.state) == (number, path, KEY, "done")
         assert row.changes == (FieldChange("mood", ("a\nb", "�"), ("sad",)),)
         assert row.before == {"mood": "[]"}
@@ -63,7 +63,7 @@ def test_a_file_name_that_is_no_text_survives(journal):
     path = Path(os.fsdecode(b"/m/\xff\xfe caf\xe9.mp3"))
     run = begin(journal)
     write(journal, run, change(path))
-    (row,) = journal.writes(run)
+    (row,) = map(journal.write, journal.writes(run))
     assert os.fsencode(row.path) == b"/m/\xff\xfe caf\xe9.mp3"
 
 
@@ -219,4 +219,4 @@ def test_a_damaged_row_is_named(journal, tmp_path, column, value):
     write(journal, run, change(tmp_path / "a.mp3"))
     journal._db.run(f"UPDATE writes SET {column} = ?", value)
     with pytest.raises(StoreError, match="write 1"):
-        list(journal.writes(run))
+        journal.write(journal.writes(run)[0])

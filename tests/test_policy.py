@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tagkit.errors import SaveError
 from tagkit.library import marker as marks
 from tagkit.library.change import FileChange
 from tagkit.library.policy import PolicyOptions, Stamp, propose
@@ -202,6 +203,13 @@ def test_the_journal_knows_too_where_another_program_dropped_the_marker():
 def test_a_marker_that_is_not_ours_claims_nothing(line):
     tags = Tags(mood=["Mine"], tagkit=[line.format(marks.digest(["Mine"]))])
     assert run(tags, wanted={"mood": ["happy"]}).kept == ("mood",)
+
+
+def test_a_file_that_has_just_gone_is_an_error_in_words(tmp_path):
+    with pytest.raises(SaveError, match=r"a\.mp3"):
+        propose(tmp_path / "a.mp3", Tags(), {"mood": ["x"]}, content="c" * 32, stamp=STAMP)
+    with pytest.raises(SaveError):
+        strip(tmp_path / "a.mp3", Tags(), content="c" * 32, remembered=None)
 
 
 def test_digest_tells_lists_apart():

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from tagkit.library import marker as marks
 from tagkit.library.change import FieldChange, FileChange, Values
 from tagkit.library.fields import MARKER, PROBABILITY
+from tagkit.library.guard import os_errors
 from tagkit.library.marker import Marker
 
 if TYPE_CHECKING:
@@ -68,9 +69,11 @@ def propose(
 
     ``wanted`` maps logical fields to their decided values, best first. ``content`` is the file's
     content key, ``remembered`` the journal's last marker for this file. The result has no
-    ``changes`` where the file already holds what it should: then nothing is to be written.
+    ``changes`` where the file already holds what it should: then nothing is to be written. Raises
+    SaveError where the file is gone.
     """
-    stat = path.stat()
+    with os_errors(path):
+        stat = path.stat()
     markers = (marks.parse(tags.get(MARKER)), remembered)
     claims = _standing_claims(tags, markers)
     changes: list[FieldChange] = []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tagkit.library import marker as marks
 from tagkit.library.change import FieldChange, FileChange
 from tagkit.library.fields import MARKER
+from tagkit.library.guard import os_errors
 from tagkit.library.marker import Marker
 
 if TYPE_CHECKING:
@@ -18,8 +19,10 @@ def strip(path: Path, tags: TagFile, *, content: str, remembered: Marker | None)
     """Return the change that takes every value of tagkit's out of the file, its marker last.
 
     ``kept`` names the fields that tagkit once wrote and somebody has edited since: they are theirs.
+    Raises SaveError where the file is gone.
     """
-    stat = path.stat()
+    with os_errors(path):
+        stat = path.stat()
     markers = (marks.parse(tags.get(MARKER)), remembered)
     changes: list[FieldChange] = []
     kept: list[str] = []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tagkit.library import marker as marks
 from tagkit.library.change import FieldChange, FileChange, Values
 from tagkit.library.fields import MARKER
+from tagkit.library.guard import os_errors
 from tagkit.library.journal import Journal
 from tagkit.library.marker import Marker
 from tagkit.library.records import Write
@@ -33,8 +34,12 @@ def last_write(journal: Journal, path: Path, content: str, run: int | None = Non
 
 
 def reversal(write: Write, path: Path, tags: TagFile) -> Reversal:
-    """Compare what ``write`` did with what the file at ``path`` (it may have moved) holds now."""
-    stat = path.stat()
+    """Compare what ``write`` did with what the file at ``path`` (it may have moved) holds now.
+
+    Raises SaveError where the file is gone.
+    """
+    with os_errors(path):
+        stat = path.stat()
     changes: list[FieldChange] = []
     left: list[str] = []
     for field, old, new, _ in write.changes:
