@@ -181,6 +181,14 @@ def test_a_users_mood_and_genre_are_kept(model: Path, music: Path) -> None:
     assert tags.get("mood")[0] == "Serene" and len(tags.get("mood")) == 3
 
 
+def test_a_run_for_some_tags_leaves_the_other_categories(model: Path, music: Path) -> None:
+    (path,) = library.fill(music, ["flac"])
+    tag(music, "--model", model, "--write")
+    tag(music, "--model", model, "--write", "--include", "sad")
+    tags = open_tags(path)
+    assert (tags.get("mood"), tags.get("instrument")) == (["sad"], ["piano"])
+
+
 def test_genre_is_written_only_when_asked(model: Path, music: Path) -> None:
     (path,) = library.fill(music, ["ogg"])
     tag(music, "--model", model, "--write", "--categories", "mood,genre")

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
@@ -37,6 +38,7 @@ from tagkit.library.settle import open_journal
 from tagkit.library.store import Store, default_path
 from tagkit.library.writer import Writer
 from tagkit.thresholds import Options
+from tagkit.vocab import canonical
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,23 @@ class Job:
     @property
     def stamp(self) -> Stamp:
         return Stamp(__version__, self.ensemble.name)
+
+    @cached_property
+    def spoken(self) -> tuple[str, ...]:
+        """The categories that the run speaks for: those with a tag that it could give.
+
+        With ``--include calm`` it has nothing to say of instruments, and what an earlier run wrote
+        of them stays.
+        """
+        tags = self.ensemble.tags
+        include, exclude = (
+            {canonical(name, tags) for name in names}
+            for names in (self.options.include, self.options.exclude)
+        )
+        could = {
+            tag.category for tag in tags if tag not in exclude and (not include or tag in include)
+        }
+        return tuple(name for name in self.options.categories if name in could)
 
 
 def policy(existing: str, genre: str) -> PolicyOptions:
@@ -218,16 +237,14 @@ class Session:
         return None
 
     def _wanted(self, track: deciding.Track) -> dict[str, list[str]]:
-        """Every category that the ensemble speaks for, also where it decided for nothing."""
-        spoken = {tag.category for tag in self.job.ensemble.tags}
+        """What to say of each category that the run speaks for, also where it decided for nothing."""
         wanted: dict[str, list[str]] = {}
-        for category in self.job.options.categories:
+        for category in self.job.spoken:
             given = [d for d in track.decisions if d.category == category]
-            if category in spoken:
-                wanted[category] = [d.name for d in given]
-                if self.job.probabilities:
-                    texts = [f"{d.name}={d.probability:.2f}" for d in given]
-                    wanted[PROBABILITY + category] = texts
+            wanted[category] = [d.name for d in given]
+            if self.job.probabilities:
+                texts = [f"{d.name}={d.probability:.2f}" for d in given]
+                wanted[PROBABILITY + category] = texts
         return wanted
 
     def _counted(self, changes: Iterable[FileChange]) -> Iterator[FileChange]:
