@@ -1,41 +1,53 @@
-"""Decode with FFmpeg's libraries through PyAV: MP3, AAC, ALAC, WMA, APE, WavPack, Musepack, DSD ...
+"""Decode with FFmpeg's libraries through PyAV: every format that is not libsndfile's.
 
-Where a container's timestamps count single samples, a span is sought, with enough packets before it
-for the codec to settle, and every decoded frame goes where its timestamp says. Where they do not
-(Matroska and WMA: milliseconds), only decoding from the beginning tells which sample is which.
+Where a container's timestamps tell single samples, a span is sought, with enough before it for the
+codec to settle, and every frame goes where its timestamp says. Where they do not (Matroska and WMA:
+milliseconds), only decoding from the beginning tells which sample is which.
 
-A sought span equals the whole to the bit, but for AAC with noise substitution: where the encoder
-wrote "noise" in place of samples, the decoder makes its own, and each time another.
+A sought span equals the whole to the bit (Opus: to 1e-5), but for AAC with noise substitution: where
+its encoder wrote "noise" in place of samples, the decoder makes its own, and each time another.
 """
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 
 from tagkit.audio.decoder import FloatArray, mono
-from tagkit.errors import AudioError
+from tagkit.audio.stream import Stream, planar
 
-# What FFmpeg may take a file for: audio, and video that has audio. Without the list a picture would
-# pass for a medium, and a playlist could make FFmpeg open other files.
-FORMATS = (
-    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,iff,matroska,mov,mp3,mpc,mpc8,"
-    "mpeg,mpegts,ogg,oma,rm,shn,tak,tta,voc,w64,wav,wv"
-)
-OPTIONS = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
-
-# Where seeking was measured to be exact. (Not in Ogg: timestamps after a seek are guesses.)
-SOUGHT = {"aac", "ape", "dsf", "flac", "iff", "mov,mp4,m4a,3gp,3g2,mj2", "mp3", "tta", "wv"}
+# Where seeking was measured to be exact: container, codec (None: any).
+SOUGHT = {
+    ("aac", None),
+    ("ape", None),
+    ("dsf", None),
+    ("flac", None),
+    ("iff", None),
+    ("mov,mp4,m4a,3gp,3g2,mj2", None),
+    ("mp3", None),
+    ("ogg", "opus"),
+    ("ogg", "vorbis"),
+    ("tta", None),
+    ("wv", None),
+}
 
 # Seconds decoded and dropped before a sought span. An MP3 frame may begin 511 bytes back, which is
-# nine of the smallest frames at 32 kHz and above, and 255 bytes back below, which is 23.
+# nine of the smallest frames at 32 kHz and above, and 255 bytes back below, which is 23. Opus needs
+# the longer to forget what was before (to 5e-6; 0.3 s: 8e-5), Vorbis because it seeks by pages.
 PREROLL = 0.3
-PREROLL_LOW_RATE = 0.7
+LONG_PREROLL = 0.7
+
+# The last page of an Ogg stream states a shortened length, so that nothing in it can be placed by
+# its timestamp: seek no later than this many seconds before the end. Pages hold a second or two.
+OGG_TAIL = 4.0
+
+# FFmpeg gives a Vorbis frame between a long and a short block a timestamp late by up to this many
+# samples, and the next a true one: within it, count on from the frame before.
+OGG_SLACK = 4096
 
 # A file that cannot be sought is decoded once to count it, and kept from that if it is no longer
 # than this many samples (12 minutes at 44.1 kHz, 128 MiB); a longer one is decoded again.
@@ -51,8 +63,7 @@ class LibavDecoder:
     """An open file; see ``decoder.Decoder``. Raises AudioError, OSError, ValueError or PyAV's own."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._open()
+        self._stream = Stream(path)
         try:
             self._measure()
         except BaseException:
@@ -60,19 +71,23 @@ class LibavDecoder:
             raise
 
     def _measure(self) -> None:
-        first = next(self._frames, None)
-        if first is None or not first.sample_rate:
-            raise AudioError("there is no sound in it that can be decoded", path=self._path)
+        stream = self._stream
+        first = stream.first_frame()
         self.rate: int = first.sample_rate
         self.channels: int = first.layout.nb_channels
-        self._origin = first.pts or 0
-        self._tick = (self._stream.time_base or Fraction(0)) * self.rate  # in samples
-        self._preroll = round((PREROLL if self.rate >= 32000 else PREROLL_LOW_RATE) * self.rate)
+        self._origin: int = first.pts or 0
+        self._tick: Fraction = stream.time_base * self.rate  # of the timestamps, in samples
+        self._at = 0  # where the next frame begins
         self._kept: FloatArray | None = None
+        ogg = stream.container == "ogg"
+        self._slack = OGG_SLACK if ogg else 0
+        self._tail = round(OGG_TAIL * self.rate) if ogg else 0
+        self._preroll = round((LONG_PREROLL if ogg or self.rate < 32000 else PREROLL) * self.rate)
         self._sought = (
-            self._container.format.name in SOUGHT
+            not SOUGHT.isdisjoint({(stream.container, stream.codec), (stream.container, None)})
             and first.pts is not None
             and self._tick.numerator == 1
+            and not stream.chained()
         )
         self.frames = self._find_end() if self._sought else 0
         if not 0 < self.frames < LONGEST * self.rate:
@@ -82,10 +97,7 @@ class LibavDecoder:
     def span(self, start: int, stop: int) -> FloatArray:
         if self._kept is not None:
             return self._kept[start:stop]
-        if self._sought:
-            self._seek(start - self._preroll)
-        elif start < self._at:
-            self._reopen()
+        self._go(start)
         out = np.zeros(stop - start, np.float32)  # where packets are lost, silence
         for at, block in self._blocks(stop):
             first, last = max(at, start), min(at + len(block), stop)
@@ -94,49 +106,51 @@ class LibavDecoder:
         return out
 
     def close(self) -> None:
-        self._container.close()
+        self._stream.close()
 
-    # -- the container
+    # -- where one is
 
-    def _open(self) -> None:
-        # "file:" because of a bare name with a colon FFmpeg takes the first half for a protocol.
-        self._container = av.open(f"file:{self._path}", options=OPTIONS, metadata_errors="ignore")
-        stream = self._container.streams.best("audio")
-        if stream is None or stream.codec_context is None:
-            raise AudioError("there is no sound in it that can be decoded", path=self._path)
-        stream.codec_context.thread_count = 1  # files are decoded side by side already
-        self._stream = stream
-        self._frames = self._decode()
+    def _go(self, position: int) -> None:
+        """Stand at ``position`` or before it, with the codec settled by then."""
+        if self._sought:
+            for back in (self._preroll, 8 * self._preroll):
+                target = min(position - back, self.frames - self._tail)
+                if target > 0 and self._seek(target) and self._at <= position - self._preroll // 2:
+                    return
+        elif position >= self._at:
+            return
+        self._restart()
+
+    def _restart(self) -> None:
+        self._stream.reopen()
         self._at = 0
 
-    def _reopen(self) -> None:
-        self._container.close()
-        self._open()
+    def _seek(self, target: int) -> bool:
+        """Seek to the frame that ``target`` is in, and say whether its position is known."""
+        ahead = self._stream.seek(self._origin + int(target / self._tick))
+        starts = itertools.accumulate((frame.samples for frame in ahead), initial=0)
+        places = [
+            self._place(frame.pts) - start
+            for frame, start in zip(ahead, starts, strict=False)
+            if frame.pts is not None
+        ]
+        self._at = min(places, default=0)  # of the timestamps some are late, none early
+        return bool(places)
 
-    def _seek(self, position: int) -> None:
-        """Go to the last packet that begins at or before the sample ``position``."""
-        pts = self._origin + int(max(0, position) / self._tick)
-        self._container.seek(pts, stream=self._stream)
-        self._frames = self._decode()
+    def _place(self, pts: int) -> int:
+        return round((pts - self._origin) * self._tick)
 
-    def _decode(self) -> Iterator[av.AudioFrame]:
-        """Decode from here to the end. A packet that is broken is left out."""
-        with contextlib.suppress(av.FFmpegError):
-            for packet in self._container.demux(self._stream):
-                with contextlib.suppress(av.FFmpegError):
-                    yield from packet.decode()
-
-    def _blocks(self, stop: float) -> Iterator[tuple[int, FloatArray]]:
+    def _blocks(self, stop: float = float("inf")) -> Iterator[tuple[int, FloatArray]]:
         """Decode until the sample ``stop``: positions, and the mono samples that begin there."""
         batch: list[FloatArray] = []
         begin = self._at
-        for frame in self._frames:
+        for frame in self._stream.frames:
             at = self._at
-            if self._sought and frame.pts is not None:
-                at = round((frame.pts - self._origin) * self._tick)
-            samples = _planar(frame)
-            if batch and (at != self._at or len(samples) != len(batch[0]) or at - begin > BLOCK):
-                yield begin, mono(np.concatenate(batch, axis=1).T)
+            if self._sought and frame.pts is not None and self._place(frame.pts) > at + self._slack:
+                at = self._place(frame.pts)
+            samples = planar(frame)
+            if batch and (at > self._at or len(samples) != len(batch[0]) or at - begin > BLOCK):
+                yield begin, _join(batch)
                 batch = []
             if not batch:
                 begin = at
@@ -145,37 +159,30 @@ class LibavDecoder:
             if self._at >= stop:
                 break
         if batch:
-            yield begin, mono(np.concatenate(batch, axis=1).T)
+            yield begin, _join(batch)
 
     # -- how long it is
 
     def _find_end(self) -> int:
-        """The end of the last frame that decodes, by timestamps; 0 where seeking does not find it.
+        """The end of the last frame that decodes; 0 where it cannot be found by seeking.
 
-        A header's duration is only where to begin looking: it may be an estimate, or a lie.
+        A header's duration only says where to begin looking: it may be an estimate, or a lie.
         """
-        duration = self._stream.duration
-        with contextlib.suppress(av.FFmpegError):
-            end = self._end_after(int(duration * self._tick)) if duration else 0
-            return end or self._end_after(self._last_packet())
+        for find in (self._stream.stated_end, self._stream.last_packet):
+            end = find()
+            target = self._place(end) - max(self._preroll, self._tail)
+            if end and target <= 0:
+                self._restart()
+            elif not end or not self._seek(target):
+                continue
+            return max((at + len(block) for at, block in self._blocks()), default=0)
         return 0
-
-    def _end_after(self, position: int) -> int:
-        with contextlib.suppress(av.FFmpegError):
-            self._seek(position - self._preroll)
-            return max((at + len(block) for at, block in self._blocks(float("inf"))), default=0)
-        return 0
-
-    def _last_packet(self) -> int:
-        self._reopen()
-        times = [packet.pts for packet in self._container.demux(self._stream) if packet.pts]
-        return int((max(times, default=0) - self._origin) * self._tick)
 
     def _count(self) -> int:
         """Decode everything to count it, and keep what can be kept."""
-        self._reopen()
+        self._restart()
         kept: list[FloatArray] | None = []
-        for _, block in self._blocks(float("inf")):
+        for _, block in self._blocks():
             if kept is not None:
                 kept.append(block)
                 if self._at > KEPT:
@@ -185,13 +192,6 @@ class LibavDecoder:
         return self._at
 
 
-def _planar(frame: av.AudioFrame) -> FloatArray:
-    """Return (channels, samples) in [-1, 1] of a frame in any sample format."""
-    raw = frame.to_ndarray()
-    if not frame.format.is_planar:
-        raw = raw.reshape(-1, frame.layout.nb_channels).T
-    samples = raw.astype(np.float32, copy=False)
-    if raw.dtype.kind == "f":
-        return samples
-    full_scale = np.float32(1 << (8 * raw.itemsize - 1))
-    return (samples - full_scale if raw.dtype.kind == "u" else samples) / full_scale
+def _join(batch: list[FloatArray]) -> FloatArray:
+    """Return the mono samples of consecutive (channels, samples)."""
+    return mono(np.concatenate(batch, axis=1).T)
