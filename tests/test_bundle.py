@@ -202,6 +202,10 @@ def inner(key: str, **values: object) -> Callable[[Record], None]:
     return lambda record: record[key].update(values)
 
 
+def nested(levels: int) -> list[Any]:
+    return [nested(levels - 1)] if levels else []
+
+
 BAD_CARDS: dict[str, tuple[Callable[[Record], Any], str]] = {
     "a later format": (change("format_version", 2), "newer tagkit"),
     "a later format with other keys": (
@@ -239,6 +243,9 @@ BAD_CARDS: dict[str, tuple[Callable[[Record], Any], str]] = {
         "control character",
     ),
     "right-to-left override": (change("title", "gpj.\u202eexe"), "control character"),
+    "half a character": (change("title", "\ud800"), "control character"),
+    "deep scores": (change("scores", {"a": nested(300)}), "levels deep"),
+    "deep arguments": (change("arguments", {"dense": nested(300)}), "levels deep"),
     "licence as number": (change("licence", 3), "licence in its card is not a text"),
     "scores as list": (change("scores", [1]), "scores in its card is not a table"),
     "argument that is huge": (inner("arguments", dense=10**12), "out of range"),

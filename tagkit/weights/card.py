@@ -20,8 +20,11 @@ from tagkit.vocab import CATEGORIES, Tag
 FORMAT_VERSION = 1
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}", re.ASCII)
-# Control characters but tab and newline; the line and direction controls of Unicode.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# Control characters but tab and newline; Unicode's line and direction controls; lone surrogates,
+# which JSON can say but no file or terminal can take.
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _MOST_TAGS = 10_000
 
 

@@ -13,6 +13,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from tagkit.errors import WeightsError
 _MOST_HEADER = 16_000_000
 # Above any published tagger (75 MB) by far, below what fills a small machine's memory.
 _MOST_FILE = 1 << 30
+# Everything after the decoding may then recurse.
+_MOST_LEVELS = 20
 _METADATA = "__metadata__"
 _KEY = "tagkit"
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -70,7 +73,7 @@ def digest(record: dict[str, Any], data: bytes) -> str:
     except safetensors.SafetensorError as error:
         raise WeightsError(f"no sound safetensors file: {error}") from error
     result = hashlib.sha256(_canonical({key: record.get(key) for key in _DECIDES}))
-    for name, tensor in sorted(tensors):
+    for name, tensor in sorted(tensors, key=itemgetter(0)):
         result.update(_canonical([name, tensor["dtype"], list(tensor["shape"])]))
         result.update(tensor["data"])
     return result.hexdigest()
@@ -155,7 +158,22 @@ def _decode(text: bytes | str, what: str) -> dict[str, Any]:
         raise WeightsError(f"its {what} is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise WeightsError(f"its {what} is not a JSON object")
+    if _deeper(value, _MOST_LEVELS):
+        raise WeightsError(f"its {what} is nested more than {_MOST_LEVELS} levels deep")
     return value
+
+
+def _deeper(value: object, levels: int) -> bool:
+    """Whether tables and lists are nested deeper than ``levels``; found without recursion."""
+    layer = [value]
+    for _ in range(levels):
+        nested = [item for item in layer if isinstance(item, (dict, list))]
+        layer = [
+            child
+            for item in nested
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+    return any(isinstance(item, (dict, list)) for item in layer)
 
 
 def _no_constant(name: str) -> None:
