@@ -261,7 +261,9 @@ def test_what_has_no_writer_says_why(tmp_path: Path, kind: str) -> None:
     assert caught.value.path is not None
 
 
-@pytest.mark.parametrize("label", ["a;b", "a/b", "a,b", "", "  ", "a\nb", "a\0b", "a\x7f", "�"])
+@pytest.mark.parametrize(
+    "label", ["a;b", "a/b", "a,b", "", "  ", "a\nb", "a\0b", "a\x7f", "�", "\ud800"]
+)
 def test_a_label_that_readers_would_split_or_lose_is_rejected(tmp_path: Path, label: str) -> None:
     path = media.make(tmp_path, "flac")
     data = path.read_bytes()
@@ -401,6 +403,19 @@ def test_ogg_flac_says_the_length_of_its_comments(tmp_path: Path) -> None:
     assert int.from_bytes(packets[1][1:4], "big") == len(packets[1]) - 4
 
 
+def test_ogg_comments_on_a_page_with_audio_are_refused(tmp_path: Path) -> None:
+    """Its position in the sound would have to be computed anew."""
+    path = media.make(tmp_path, "ogg")
+    with path.open("r+b") as file:
+        OggPage(file)
+        page = OggPage(file)
+        page.position = 5
+        file.seek(page.offset)
+        file.write(page.write())
+    with pytest.raises(TagError, match="with audio"):
+        open_tags(path)
+
+
 def test_ogg_with_video_is_refused(tmp_path: Path) -> None:
     page = OggPage()
     page.first, page.serial, page.packets = True, 7, [b"\x80theora" + b"\0" * 35]
@@ -464,13 +479,14 @@ def test_mp4_numbered_genre_is_read_kept_and_only_replaced_with_the_genre(tmp_pa
     assert mutagen.File(path)["©gen"] == ["Rock", "Pop"]
 
 
+EMPTY_META = b"\0\0\0\x2dmeta\0\0\0\0\0\0\0\x21hdlr" + b"\0" * 8 + b"mdirappl" + b"\0" * 9
 CHAPTERS = b"\0\0\0\x1achpl\1\0\0\0\0\0\0\0\1" + b"\0" * 8 + b"\0"
 
 
 @pytest.mark.parametrize(
     "inside",
-    [None, b"", CHAPTERS, CHAPTERS + b"\0" * 4],
-    ids=["no udta", "empty", "chapters", "quicktime"],
+    [None, b"", CHAPTERS, CHAPTERS + b"\0" * 4, EMPTY_META],
+    ids=["no udta", "empty", "chapters", "quicktime", "meta"],
 )
 @pytest.mark.parametrize("kind", ["m4a", "m4a_faststart"])
 def test_mp4_without_a_list_of_tags_gets_one(
@@ -494,7 +510,44 @@ def test_mp4_without_a_list_of_tags_gets_one(
         assert container.metadata["MOOD"] == "happy"
     assert open_tags(path).foreign() == before
     assert decoded(path) == heard
-    assert not inside or inside in path.read_bytes()
+    assert not inside or inside[8:] in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (b"", b"\0\0\0\x0cmeta\0\0\0\0", "iloc"),  # behind all else
+        (b"stsc", b"saio", "encrypted"),
+    ],
+)
+def test_mp4_with_offsets_that_tagkit_does_not_know_is_refused(
+    tmp_path: Path, old: bytes, new: bytes, reason: str
+) -> None:
+    path = media.make(tmp_path, "m4a")
+    data = path.read_bytes()
+    path.write_bytes(data.replace(old, new) if old else data + new)
+    with pytest.raises(NoWriterError, match=reason):
+        open_tags(path)
+
+
+def test_mp4_pictures_are_no_video(tmp_path: Path) -> None:
+    """Chapter images are a track of stills: "video" to the format, and common in podcasts."""
+    path = media.make(tmp_path, "mp4_video")
+    path.write_bytes(path.read_bytes().replace(b"mp4v", b"jpeg"))
+    assert open_tags(path).container == "mp4"
+
+
+def test_mp4_boxes_with_long_sizes_grow_too(tmp_path: Path) -> None:
+    path = media.make(tmp_path, "m4a")
+    heard, data = decoded(path), path.read_bytes()
+    moov = data.index(b"moov") - 4
+    size = int.from_bytes(data[moov : moov + 4], "big")
+    assert moov + size == len(data)  # the last box: nothing moves
+    head = b"\0\0\0\1moov" + (size + 8).to_bytes(8, "big")
+    path.write_bytes(data[:moov] + head + data[moov + 8 :])
+    write(path, mood=[f"mood {n}" for n in range(200)])
+    assert decoded(path) == heard
+    assert len(open_tags(path).get("mood")) == 200
 
 
 def test_mp4_in_fragments_is_refused(tmp_path: Path) -> None:
@@ -545,6 +598,26 @@ def test_wav_keeps_its_other_chunks_and_odd_sizes(tmp_path: Path) -> None:
     assert mutagen.File(path)["TMOO"].text == ["happy"]
     write(path, mood=["happy", "calm"])
     assert mutagen.File(path)["TMOO"].text == ["happy", "calm"]
+
+
+def test_wav_that_would_outgrow_its_header_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    data = media.make(tmp_path, "wav", seconds=0.1).read_bytes()
+    total = 0xFFFFFFFE  # sparse: it takes no room on the disk
+    sound = (total - 36).to_bytes(4, "little")
+    path.write_bytes(b"RIFF" + total.to_bytes(4, "little") + data[8:40] + sound)
+    os.truncate(path, total + 8)
+    with pytest.raises(TagError, match="4 GiB"):
+        write(path, mood=["happy"])
+    assert path.stat().st_size == total + 8
+
+
+def test_flac_comments_beyond_what_a_block_holds_are_left_alone(tmp_path: Path) -> None:
+    path = media.make(tmp_path, "flac")
+    data = path.read_bytes()
+    with pytest.raises(TagError, match="longer than a block"):
+        write(path, mood=["x" * (1 << 24)])
+    assert path.read_bytes() == data
 
 
 def test_wav_beyond_32_bits_is_refused(tmp_path: Path) -> None:

@@ -201,6 +201,13 @@ def test_version_2_is_upgraded_on_request_without_a_loss(tmp_path: Path) -> None
     assert tag["TMOO"].text == ["happy"]
 
 
+def test_version_2_with_a_frame_that_would_be_lost_is_not_upgraded(tmp_path: Path) -> None:
+    tag = rawid3.tag(2, [*rawid3.foreign_frames(2), Frame("XYZ", b"unknown")])
+    path = mp3(tmp_path / "a.mp3", tag)
+    with pytest.raises(NoWriterError, match="no place"):
+        open_tags(path, options=TagOptions(upgrade_id3=True))
+
+
 @pytest.mark.parametrize("kind", ["mp3", "mp3_id3v24"])
 def test_id3v1_is_left_as_it_is(tmp_path: Path, kind: str) -> None:
     path = media.make(tmp_path, kind)
@@ -257,6 +264,24 @@ def test_sizes_as_old_itunes_wrote_them_are_understood(tmp_path: Path) -> None:
     path = mp3(tmp_path / "a.mp3", bytes(tag))
     write(path, mood=["happy"])
     assert [f.body for f in rawid3.parse(path.read_bytes()).frames[:2]] == [f.body for f in frames]
+
+
+def test_a_misread_size_that_ends_among_zeros_is_not_taken_for_padding(tmp_path: Path) -> None:
+    frames = [Frame("APIC", b"\0image/png\0\3\0" + b"\0" * 700), Frame("TIT2", b"\0A")]
+    tag = bytearray(rawid3.tag(3, frames))
+    tag[3] = 4
+    path = mp3(tmp_path / "a.mp3", bytes(tag))
+    write(path, mood=["happy"])
+    assert [f.body for f in rawid3.parse(path.read_bytes()).frames[:2]] == [f.body for f in frames]
+
+
+@VERSIONS
+def test_bytes_behind_the_frames_are_not_overwritten(tmp_path: Path, version: int) -> None:
+    tag = bytearray(rawid3.tag(version, rawid3.foreign_frames(version)))
+    tag[-1] = 1
+    path = mp3(tmp_path / "a.mp3", bytes(tag))
+    with pytest.raises(TagError, match="its ID3 tag"):
+        open_tags(path)
 
 
 @VERSIONS

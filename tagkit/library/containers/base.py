@@ -212,7 +212,7 @@ def _short(raw: bytes) -> bytes:
 
 
 def _problem(value: str, field: str, present: bool) -> str | None:
-    if "�" in value:
+    if "�" in value or any("\ud800" <= character <= "\udfff" for character in value):
         return "was not readable as text, and would be damaged"
     if present:
         return None

@@ -17,7 +17,7 @@ from tagkit.library.containers import apev2, id3v2
 from tagkit.library.containers.base import Item, Native, TagOptions
 from tagkit.library.containers.chunks import ChunkHome
 from tagkit.library.containers.dsf import DsfHome
-from tagkit.library.containers.splice import digest_at, read_at, size_of, splice
+from tagkit.library.containers.splice import NoWriter, digest_at, read_at, size_of, splice
 
 # The marker and the probabilities may contain what the user chose as a separator.
 _OWN_NAMES, _OWN_JOINT = "txxx:tagkit", "; "
@@ -116,6 +116,8 @@ class Id3(Native):
 def _upgraded(data: bytes) -> bytes:
     """Return an ID3v2.2 tag as 2.4, by mutagen, which knows what each old frame has become."""
     tag, out = ID3(io.BytesIO(data), load_v1=False), io.BytesIO()
+    if tag.unknown_frames:
+        raise NoWriter("an ID3v2.2 tag with frames for which ID3v2.4 has no place")
     tag.save(out, v1=0, v2_version=4)
     return out.getvalue()
 

@@ -2,7 +2,7 @@
 
 Sources: id3.org, "ID3 tag version 2.3.0" and "ID3 tag version 2.4.0 - Main Structure". Understood
 beyond the letter: 2.4 frame sizes that are no synchsafe integers (old iTunes), 2.2 frame names in a 2.3
-tag (iTunes), garbage after the last frame. A rewritten tag has no extended header and no footer: both
+tag (iTunes). A rewritten tag has no extended header and no footer: both
 hold sizes and checksums of what was there before.
 """
 
@@ -82,8 +82,8 @@ def render(version: int, unsynchronised: bool, frames: Sequence[bytes], room: in
         raise Broken("its ID3 tag would become larger than a tag can be")
     size = length - HEADER
     flags = _UNSYNCHRONISED if unsynchronised else 0
-    packed = bytes(size >> shift & 127 for shift in (21, 14, 7, 0))
-    return b"ID3" + bytes([version, 0, flags]) + packed + body + b"\0" * (size - len(body))
+    head = b"ID3" + bytes([version, 0, flags]) + _packed(size)
+    return head + body + b"\0" * (size - len(body))
 
 
 def frame(version: int, identifier: str, text: str) -> bytes:
@@ -96,11 +96,8 @@ def frame(version: int, identifier: str, text: str) -> bytes:
         parts = (b"\xff\xfe" + part.encode("utf-16-le") for part in text.split("\0"))
         encoding, data = 1, b"\0\0".join(parts)
     body = bytes([encoding]) + data
-    size = len(body)
-    packed = bytes(size >> shift & 127 for shift in (21, 14, 7, 0))
-    if version == 3:
-        packed = struct.pack(">I", size)
-    return identifier.encode() + packed + b"\0\0" + body
+    size = _packed(len(body)) if version == 4 else struct.pack(">I", len(body))
+    return identifier.encode() + size + b"\0\0" + body
 
 
 def strings(raw: bytes, version: int, unsynchronised: bool) -> list[str]:
@@ -143,22 +140,15 @@ def _content(raw: bytes, version: int, unsynchronised: bool) -> bytes:
     """Return a frame's content as the standard means it; b"" where it is encrypted or broken."""
     flags, data = raw[9], raw[HEADER:]
     if version == 3:
-        compressed, encrypted, grouped, length = (
-            flags & 0x80,
-            flags & 0x40,
-            flags & 0x20,
-            flags & 0x80,
-        )
+        compressed, encrypted, grouped = flags & 0x80, flags & 0x40, flags & 0x20
+        data = data[(4 if compressed else 0) + (1 if grouped else 0) :]
     else:
-        compressed, encrypted, grouped, length = flags & 8, flags & 4, flags & 0x40, flags & 1
-    if encrypted:
-        return b""
-    if version == 3:
-        data = data[4 if length else 0 :][1 if grouped else 0 :]
-    else:
-        data = data[1 if grouped else 0 :][4 if length else 0 :]
+        compressed, encrypted, grouped = flags & 8, flags & 4, flags & 0x40
+        data = data[(1 if grouped else 0) + (4 if flags & 1 else 0) :]
         if flags & 2 or unsynchronised:
             data = _resynchronise(data)
+    if encrypted:
+        return b""
     if not compressed:
         return data
     try:
@@ -189,15 +179,13 @@ def _walk(body: bytes, *, plain: bool) -> list[tuple[str, bytes]]:
             raise Broken("a frame of its ID3 tag reaches beyond the tag")
         frames.append((identifier.decode("ascii"), body[at:end]))
         at = end
-    if at < len(body) and body[at]:
-        raise Broken("its ID3 tag ends in the middle of a frame")
+    if body[at:].strip(b"\0"):  # whoever takes it for padding may drop the frames of a misread size
+        raise Broken("its ID3 tag holds bytes behind its frames")
     return frames
 
 
 def _with_synchsafe_size(identifier: str, raw: bytes) -> tuple[str, bytes]:
-    size = len(raw) - HEADER
-    packed = bytes(size >> shift & 127 for shift in (21, 14, 7, 0))
-    return identifier, raw[:4] + packed + raw[8:]
+    return identifier, raw[:4] + _packed(len(raw) - HEADER) + raw[8:]
 
 
 def _extended_size(body: bytes, version: int) -> int:
@@ -213,6 +201,11 @@ def _extended_size(body: bytes, version: int) -> int:
 
 def _synchsafe(data: bytes) -> int:
     return data[0] << 21 | data[1] << 14 | data[2] << 7 | data[3]
+
+
+def _packed(size: int) -> bytes:
+    """Return a synchsafe integer: four times seven bits."""
+    return bytes(size >> shift & 127 for shift in (21, 14, 7, 0))
 
 
 def _resynchronise(data: bytes) -> bytes:

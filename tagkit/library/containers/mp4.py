@@ -28,6 +28,7 @@ from tagkit.library.containers.splice import (
 _IMPLICIT, _UTF8, _UTF16 = 0, 1, 2  # types of a data atom
 _PADDING = 1024
 _MOST_PROBES = 512
+_OURS = (b"meta", b"ilst", b"free")
 _HANDLER = b"\0" * 8 + b"mdirappl" + b"\0" * 9
 
 
@@ -88,31 +89,20 @@ class Mp4(Native):
 
     def write(self, file: BinaryIO) -> None:
         ilst = _atom(b"ilst", b"".join(item.raw for item in self.items))
+        parents = [box for box in (self._moov, self._udta, self._meta) if box]
         if self._ilst:
-            assert self._udta and self._meta
-            parents = [self._moov, self._udta, self._meta]
-            at, old = self._ilst.offset, self._ilst.size + self._free_behind()
-            boxes.replace(file, parents, at, old, _padded(ilst, old))
+            old = self._ilst.size + _free_behind(parents[-1], self._ilst)
+            boxes.replace(file, parents, self._ilst.offset, old, _padded(ilst, old))
             return
         new = _padded(ilst, 0)
         if self._meta:
-            assert self._udta
-            boxes.replace(file, [self._moov, self._udta, self._meta], self._meta.end, 0, new)
+            boxes.replace(file, parents, self._meta.end, 0, new)
             return
         new = _atom(b"meta", b"\0" * 4 + _atom(b"hdlr", _HANDLER) + new)
         if self._udta:  # at its beginning: four zero bytes may end it
-            boxes.replace(file, [self._moov, self._udta], self._udta.content, 0, new)
+            boxes.replace(file, parents, self._udta.content, 0, new)
             return
-        boxes.replace(file, [self._moov], self._moov.end, 0, _atom(b"udta", new))
-
-    def _free_behind(self) -> int:
-        """Return the bytes of the free boxes that follow the list."""
-        assert self._meta and self._ilst
-        total = 0
-        for box in self._meta.children:
-            if box.offset == self._ilst.end + total and box.name == b"free":
-                total += box.size
-        return total
+        boxes.replace(file, parents, self._moov.end, 0, _atom(b"udta", new))
 
     def blocks(self, file: BinaryIO) -> dict[str, bytes]:
         """Everything that describes the sound, and what its chunk offsets point at."""
@@ -136,7 +126,13 @@ class Mp4(Native):
         return found
 
 
-_OURS = (b"meta", b"ilst", b"free")
+def _free_behind(meta: Box, ilst: Box) -> int:
+    """Return the bytes of the free boxes that follow the list."""
+    total = 0
+    for box in meta.children:
+        if box.offset == ilst.end + total and box.name == b"free":
+            total += box.size
+    return total
 
 
 def _padded(ilst: bytes, room: int) -> bytes:
