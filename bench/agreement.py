@@ -1,0 +1,73 @@
+"""How well the shipped ensemble agrees with its teachers on music that it never heard.
+
+    python bench/agreement.py SHARED WORK
+
+``WORK`` is the folder of ``rebuild_weights.py``: its cache holds what the teachers said of the test tracks;
+the shipped ensemble listens to the files here and now, as ``tagkit tag`` does. Prints the mean over tags of
+the rank correlation with the mean of the teachers, for all test tracks and by source, and each tag's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+from pathlib import Path
+
+import numpy as np
+from rebuild_weights import convert
+from rich.progress import track
+
+from tagkit import models
+from tagkit.data.cache import Cache
+from tagkit.data.manifest import read_manifest
+from tagkit.inference import ensemble
+from tagkit.inference.pipeline import Analyser, Task
+from tagkit.metrics import rank_correlation
+from tagkit.training.teachers import WINDOWS, Teachers
+from tagkit.weights import bundle
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("shared", type=Path)
+    parser.add_argument("work", type=Path)
+    arguments = parser.parse_args()
+    music = arguments.shared / "music"
+    items = read_manifest(arguments.work / "manifest.csv", music)
+    paths = [item.path for item in items if item.split == "test"]
+    teachers = Teachers([str(p) for p in convert(arguments.shared / "teachers", arguments.work)])
+    front_end = models.entry("ds_cnn").front_end
+    assert front_end is not None
+    cache = Cache(arguments.work / "cache", music, front_end)
+    wanted = teachers.targets([cache.get(p, teachers.ids, teachers.listen) for p in paths])
+    students = ensemble.load(())
+    assert students.tags == teachers.ensemble.tags
+    found = listen(students, [music / path for path in paths])
+    emotify = np.array([path.startswith("emotify/") for path in paths])
+    print(
+        f"{datetime.date.today()}: rank correlation with the mean of {len(teachers.ids)} teachers,"
+    )
+    print(f"mean over {len(students.tags)} tags (median; tags of at least .5)")
+    every = np.ones_like(emotify)
+    for name, rows in (("all", every), ("Emotify", emotify), ("other sources", ~emotify)):
+        rho = rank_correlation(found[rows], wanted[rows])
+        good = int((rho >= 0.5).sum())
+        print(f"  {name}, {rows.sum()} tracks: {rho.mean():.3f} ({np.median(rho):.3f}; {good})")
+    rho = rank_correlation(found, wanted)
+    for position in np.argsort(rho):
+        tag = students.tags[position]
+        print(f"{rho[position]:6.3f}  {tag.category:10}  {tag.name}")
+
+
+def listen(students: ensemble.Ensemble, paths: list[Path]) -> np.ndarray:
+    """Return the ensemble's probabilities (tracks, tags)."""
+    ids = students.model_ids(WINDOWS)
+    analyser = Analyser([bundle.load(member.path) for member in students.members])
+    heard = analyser.analyse(Task(path, ids) for path in paths)
+    rows = [analysis.results for analysis in track(heard, "listen", total=len(paths))]
+    outputs = [np.stack([row[name].probabilities for row in rows]) for name in ids]
+    return ensemble.combine(students, outputs)
+
+
+if __name__ == "__main__":
+    main()
