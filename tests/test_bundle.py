@@ -22,7 +22,6 @@ from safetensors.torch import load_file, save
 from tagkit import models
 from tagkit.errors import WeightsError
 from tagkit.features import LogMel
-from tagkit.front_end import FrontEnd
 from tagkit.vocab import Tag
 from tagkit.weights import bundle, header
 from tagkit.weights.card import Card
@@ -32,19 +31,15 @@ TAGS = (Tag("happy", "mood"), Tag("piano", "instrument"), Tag("spooky", "mood"))
 Record = dict[str, Any]
 Tensors = dict[str, torch.Tensor]
 
-# A combiner takes its members' probabilities as they are.
-AS_IT_IS = FrontEnd(150, n_mels=0)
 
-
-def parts(architecture: str = "ds_cnn", **card: Any) -> tuple[Card, models.TagModel, LogMel]:
+def parts(architecture: str = "ds_cnn", **card: Any) -> tuple[Card, models.TagModel, LogMel | None]:
     row = models.entry(architecture)
-    front_end = row.front_end or AS_IT_IS
     torch.manual_seed(0)
     values: Record = {
         "name": "small",
         "architecture": architecture,
         "arguments": row.arguments,
-        "front_end": front_end,
+        "front_end": row.front_end,
         "tags": TAGS,
         "outputs": ("mood/theme---happy", "instrument---piano", "spooky"),
         "thresholds": (0.25, 0.5, 1.0),
@@ -54,7 +49,8 @@ def parts(architecture: str = "ds_cnn", **card: Any) -> tuple[Card, models.TagMo
         "notes": "Zwei\nZeilen – größer als ASCII",
     }
     model = models.build(architecture, tags=len(TAGS), **row.arguments)
-    return Card(**values | card), model, LogMel(front_end)
+    hears = LogMel(row.front_end) if row.front_end else None
+    return Card(**values | card), model, hears
 
 
 @pytest.fixture(scope="module")
