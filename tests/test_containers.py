@@ -612,6 +612,16 @@ def test_wav_that_would_outgrow_its_header_is_left_alone(tmp_path: Path) -> None
     assert path.stat().st_size == total + 8
 
 
+def test_flac_with_two_blocks_of_comments_is_refused(tmp_path: Path) -> None:
+    path = media.make(tmp_path, "flac")
+    data = path.read_bytes()
+    block = comments.render(b"vendor", [])
+    second = b"\4" + len(block).to_bytes(3, "big") + block
+    path.write_bytes(data[:42] + second * 2 + data[42:])  # behind "fLaC" and STREAMINFO
+    with pytest.raises(TagError, match="two blocks"):
+        open_tags(path)
+
+
 def test_flac_comments_beyond_what_a_block_holds_are_left_alone(tmp_path: Path) -> None:
     path = media.make(tmp_path, "flac")
     data = path.read_bytes()
