@@ -561,3 +561,15 @@ def test_a_file_that_shrinks_while_it_is_read_is_an_audio_error(tmp_path, monkey
     monkeypatch.setattr(Source, "blocks", shrink)
     with pytest.raises(AudioError):
         audio_digest(path)
+
+
+@pytest.mark.parametrize("kind", ["ape", "musepack", "wavpack", "mp3"])
+def test_an_ape_tag_of_131_bytes_is_no_id3v1(kind: str, tmp_path: Path) -> None:
+    """Its APETAGEX then has its TAG just where an ID3v1 would start."""
+    path = media.make(tmp_path, kind)
+    before = audio_digest(path), content_key(path)
+    items = {"Mood": ["x" * (131 - 64 - 8 - len("Mood") - 1)]}
+    tag = media.apev2_tag(items)
+    assert len(tag) == 131
+    path.write_bytes(path.read_bytes() + tag)
+    assert (audio_digest(path), content_key(path)) == before

@@ -80,6 +80,9 @@ def _id3v1(source: Source, start: int, end: int) -> int:
     within = Span(start, end)
     if _peek(source, end - 128, 3, within) != b"TAG":
         return 0
+    # The TAG of APETAGEX stands just there in an APE tag of 131 bytes.
+    if _peek(source, end - 131, 8, within) == b"APETAGEX":
+        return 0
     return 355 if _peek(source, end - 355, 4, within) == b"TAG+" else 128
 
 
