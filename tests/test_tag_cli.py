@@ -208,8 +208,9 @@ def test_probabilities_go_to_fields_of_their_own(model: Path, music: Path) -> No
 def test_a_dry_run_shows_and_changes_nothing(model: Path, music: Path) -> None:
     library.fill(music, ["flac"])
     before = state(music)
-    done = tag(music, "--model", model, "--dry-run", "--format", "table")
+    done = tag(music, "--model", model, "--dry-run")
     assert "instrument: (none) → piano" in done.stdout
+    assert len(rows(tag(music, "--model", model, "--dry-run", "--format", "jsonl"))) == 1
     assert "would rewrite 1 files" in done.stderr
     assert state(music) == before
 

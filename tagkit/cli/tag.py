@@ -123,10 +123,10 @@ def tag(
     from tagkit.cli import render, tagging
     from tagkit.inference import ensemble
     from tagkit.library.containers import TagOptions
-    from tagkit.library.fields import FieldMap, load_fields
-    from tagkit.library.layout import Layout
+    from tagkit.library.layout import load_layout
 
-    chosen = format_ or ("table" if sys.stdout.isatty() else "jsonl")
+    # A dry run's changes are for reading, in a pager too; for programs there is --plan.
+    chosen = format_ or ("table" if dry_run or sys.stdout.isatty() else "jsonl")
     if chosen not in render.FORMATS:
         raise UsageError(f"no format is called {chosen!r}", hint=", ".join(render.FORMATS))
     if write and (dry_run or plan):
@@ -135,9 +135,8 @@ def tag(
         raise UsageError("nothing to listen to", hint="name files or folders, or --input-list")
     policy = tagging.policy(existing, genre)
     wanted = _categories(categories, genre)
-    layout = Layout(
-        load_fields(fields) if fields else FieldMap(),
-        TagOptions(v23_separator=v23_separator, also_txxx=also_txxx, upgrade_id3=upgrade_id3),
+    tag_options = TagOptions(
+        v23_separator=v23_separator, also_txxx=also_txxx, upgrade_id3=upgrade_id3
     )
     job = tagging.Job(
         ensemble=ensemble.load(model or ()),
@@ -145,26 +144,29 @@ def tag(
         windows=windows,
         policy=policy,
         probabilities=probabilities,
-        layout=layout,
+        layout=load_layout(fields, tag_options),
     )
-    with tagging.Session(job, store, journal, started) as session:
-        session.scan(inputs or [], input_list, follow, ignore or [])
-        session.analyse(jobs or os.cpu_count() or 1, device, retry)
+    with tagging.Tagging(job, store, journal, started) as run:
+        run.scan(inputs or [], input_list, follow, ignore or [])
+        run.analyse(jobs or os.cpu_count() or 1, device, retry)
         shown = render.FORMATS[chosen]
         if not (write or dry_run or plan):
-            session.show(shown, all_tags)
+            run.show(shown, all_tags)
         else:
-            session.propose(shown if chosen != "table" else None, all_tags)
+            changes_shown = dry_run and chosen == "table"
+            run.propose(None if changes_shown else shown, all_tags)
+            if changes_shown:
+                run.show_changes()
             if dry_run:
-                session.show_changes()
+                run.say_size()
             if plan:
-                session.save(plan)
+                run.save(plan)
             if write:
                 saving = writing.save_options(
                     keep_mtime=keep_mtime, through_links=through_links, force=force
                 )
-                session.write(saving, yes)
-        session.end()
+                run.write(saving, yes)
+        run.end()
 
 
 def _categories(given: str, genre: str) -> tuple[str, ...]:

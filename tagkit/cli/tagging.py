@@ -82,7 +82,7 @@ def policy(existing: str, genre: str) -> PolicyOptions:
     return PolicyOptions(existing, genre)  # type: ignore[arg-type]
 
 
-class Session:
+class Tagging:
     """A run of ``tagkit tag`` over one set of files."""
 
     def __init__(self, job: Job, store: Path | None, journal: Path | None, started: float) -> None:
@@ -98,7 +98,7 @@ class Session:
         self._heard = 0.0  # seconds of music newly analysed
         self._bytes = 0  # that a write rewrites
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Tagging:
         self._store = self._stack.enter_context(Store(self._store_path))
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="tagkit-"))
         # What is to be written waits on the disk: of half a million files it would not fit in memory.
@@ -167,6 +167,9 @@ class Session:
         """Print each file's fields, old → new."""
         for change in Plan(self._waiting):
             writing.show_change(change)
+
+    def say_size(self) -> None:
+        """Say how much a write would rewrite."""
         count = self._counts["to write"]
         say(f"a write would rewrite {count:,} files, {self._bytes / 1e9:.2f} GB")
 
