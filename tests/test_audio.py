@@ -93,7 +93,7 @@ def native_windows_equal_the_whole(path: Path) -> None:
 
 @pytest.mark.parametrize("kind", EXACT_KINDS)
 def test_windows_are_the_whole_to_the_bit_in_every_container(kind: str, tmp_path: Path) -> None:
-    seconds = 4.0 if kind in ("dsf", "dff") else 12.0
+    seconds = 3.0 if kind in ("dsf", "dff") else 12.0
     native_windows_equal_the_whole(media.make(tmp_path, kind, seconds=seconds))
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 
 from tagkit.audio.decoder import FloatArray, mono
@@ -138,28 +139,29 @@ class LibavDecoder:
         return bool(places)
 
     def _place(self, pts: int) -> int:
-        return round((pts - self._origin) * self._tick)
+        ticks = self._tick.denominator  # a sample; see _measure
+        return (pts - self._origin + ticks // 2) // ticks
 
     def _blocks(self, stop: float = float("inf")) -> Iterator[tuple[int, FloatArray]]:
         """Decode until the sample ``stop``: positions, and the mono samples that begin there."""
-        batch: list[FloatArray] = []
+        batch: list[av.AudioFrame] = []
         begin = self._at
         for frame in self._stream.frames:
             at = self._at
-            if self._sought and frame.pts is not None and self._place(frame.pts) > at + self._slack:
-                at = self._place(frame.pts)
-            samples = planar(frame)
-            if batch and (at > self._at or len(samples) != len(batch[0]) or at - begin > BLOCK):
-                yield begin, _join(batch)
+            if self._sought and frame.pts is not None:
+                place = self._place(frame.pts)
+                at = place if place > at + self._slack else at
+            if batch and (at > self._at or at - begin > BLOCK or not _alike(frame, batch[0])):
+                yield begin, mono(planar(batch).T)
                 batch = []
             if not batch:
                 begin = at
-            batch.append(samples)
+            batch.append(frame)
             self._at = at + frame.samples
             if self._at >= stop:
                 break
         if batch:
-            yield begin, _join(batch)
+            yield begin, mono(planar(batch).T)
 
     # -- how long it is
 
@@ -192,6 +194,8 @@ class LibavDecoder:
         return self._at
 
 
-def _join(batch: list[FloatArray]) -> FloatArray:
-    """Return the mono samples of consecutive (channels, samples)."""
-    return mono(np.concatenate(batch, axis=1).T)
+def _alike(one: av.AudioFrame, other: av.AudioFrame) -> bool:
+    return (one.format.name, one.layout.nb_channels) == (
+        other.format.name,
+        other.layout.nb_channels,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -29,6 +29,9 @@ AHEAD = 4
 # An Ogg page is at most 27 + 255 + 255 × 255 bytes long; the number of its stream is at 14.
 LARGEST_PAGE = 65307
 SERIAL = slice(14, 18)
+
+# FFmpeg's sample formats; with a "p" at the end, one plane a channel.
+SAMPLES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 
 NO_SOUND = "there is no sound in it that can be decoded"
 
@@ -125,11 +128,21 @@ class Stream:
                     self._broken += 1
 
 
-def planar(frame: av.AudioFrame) -> FloatArray:
-    """Return (channels, samples) in [-1, 1] of a frame in any sample format."""
-    raw = frame.to_ndarray()
-    if not frame.format.is_planar:
-        raw = raw.reshape(-1, frame.layout.nb_channels).T
+def planar(frames: Sequence[av.AudioFrame]) -> FloatArray:
+    """Return (channels, samples) in [-1, 1] of consecutive frames of one sample format."""
+    form = frames[0].format
+    kind = SAMPLES[form.name.removesuffix("p")]
+    channels = frames[0].layout.nb_channels
+    total = sum(frame.samples for frame in frames)
+    planes = [[np.frombuffer(plane, kind) for plane in frame.planes] for frame in frames]
+    if form.is_planar:
+        raw = np.empty((channels, total), kind)
+        for channel, row in enumerate(raw):
+            parts = [p[channel][: frame.samples] for p, frame in zip(planes, frames, strict=True)]
+            np.concatenate(parts, out=row)
+    else:
+        packed = [p[0][: channels * frame.samples] for p, frame in zip(planes, frames, strict=True)]
+        raw = np.concatenate(packed).reshape(total, channels).T
     samples: FloatArray = raw.astype(np.float32, copy=False)
     if raw.dtype.kind != "f":
         full_scale = np.float32(1 << (8 * raw.itemsize - 1))
