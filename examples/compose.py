@@ -1,6 +1,6 @@
 """Render the ten sketches into ``examples/music/``: fluidsynth plays, numpy levels, FFmpeg encodes.
 
-    pip install mido
+    pip install mido numpy
     apt-get install fluidsynth fluid-soundfont-gm ffmpeg
     python examples/compose.py
 
@@ -19,7 +19,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import sketches
-from score import Piece, perform
+from performance import perform
+from score import Piece
 
 SEED = 2026
 RATE = 44100

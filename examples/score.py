@@ -1,4 +1,4 @@
-"""A small notation for music, and a performance of it as a MIDI file.
+"""A small notation for music: text in, notes out, and the parts and pieces they make.
 
 Times and lengths are in beats, pitches are MIDI numbers (60 is middle C, written ``c4``).
 
@@ -11,17 +11,10 @@ Times and lengths are in beats, pitches are MIDI numbers (60 is middle C, writte
 
 from __future__ import annotations
 
-import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import NamedTuple
-
-import mido
-
-TICKS = 480  # a beat
-DRUM_CHANNEL = 9
 
 CLASSES = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 SHIFTS = {"": 0, "#": 1, "b": -1}
@@ -41,12 +34,11 @@ QUALITIES = {
 STROKES = {"x": 1.0, "X": 1.2, "o": 0.55}
 KIT = {
     "kick": 36,
-    "stick": 37,
     "snare": 38,
     "clap": 39,
-    "low tom": 45,
+    "low_tom": 45,
     "tom": 47,
-    "high tom": 50,
+    "high_tom": 50,
     "hat": 42,
     "pedal": 44,
     "open": 46,
@@ -191,70 +183,10 @@ def arpeggio(
 def drums(
     count: int, start: float = 0, velocity: float = 90, step: float = 0.25, **rhythms: str
 ) -> list[Note]:
-    """``count`` bars of one rhythm for each piece of the KIT (``low_tom`` is its low tom)."""
+    """``count`` bars of one rhythm for each piece of the KIT."""
     return [
-        Note(
-            start + bar * len(rhythm) * step + at, length, KIT[name.replace("_", " ")], velocity * w
-        )
+        Note(start + bar * len(rhythm) * step + at, length, KIT[name], velocity * w)
         for name, rhythm in rhythms.items()
         for bar in range(count)
         for at, length, w in strokes(rhythm, step)
     ]
-
-
-def perform(piece: Piece, seed: int, tail: float) -> mido.MidiFile:
-    """Play a piece as people would: never quite on the beat, never twice alike.
-
-    The same ``seed`` plays it the same. ``tail`` seconds let the last notes ring.
-    """
-    rng = random.Random(seed)
-    events: list[tuple[float, mido.Message | mido.MetaMessage]] = []
-    for at, tempo in {0.0: piece.tempo, **piece.tempo_changes}.items():
-        events.append((at, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(tempo))))
-    channels = (c for c in range(16) if c != DRUM_CHANNEL)
-    for part in piece.parts:
-        channel = DRUM_CHANNEL if part.drums else next(channels)
-        events += _set_up(part, channel)
-        events += _played(part, channel, piece, rng)
-    last = max(at for at, _ in events)
-    tempo = [piece.tempo, *piece.tempo_changes.values()][-1]
-    events.append((last + tail * tempo / 60, mido.MetaMessage("end_of_track")))
-    return _file(events)
-
-
-def _set_up(part: Part, channel: int) -> Iterator[tuple[float, mido.Message]]:
-    yield 0, mido.Message("program_change", channel=channel, program=part.program)
-    for control, value in ((7, part.volume), (10, part.pan), (91, part.reverb)):
-        yield 0, mido.Message("control_change", channel=channel, control=control, value=value)
-    for (begin, low), (end, high) in pairwise(part.swells):
-        steps = max(1, round((end - begin) * 4))
-        for i in range(steps):
-            value = round(low + (high - low) * i / steps)
-            at = begin + (end - begin) * i / steps
-            yield at, mido.Message("control_change", channel=channel, control=11, value=value)
-
-
-def _played(
-    part: Part, channel: int, piece: Piece, rng: random.Random
-) -> Iterator[tuple[float, mido.Message]]:
-    for note in sorted(part.notes):
-        late = rng.gauss(0, part.loose) * piece.tempo / 60
-        begin = max(0.0, _swung(note.start, piece.swing) + late)
-        end = max(begin + 0.05, _swung(note.start + note.length, piece.swing) + late)
-        velocity = min(127, max(1, round(note.velocity + rng.gauss(0, 4))))
-        on = {"channel": channel, "note": note.pitch}
-        yield begin, mido.Message("note_on", velocity=velocity, **on)
-        yield end, mido.Message("note_off", **on)
-
-
-def _swung(at: float, swing: float) -> float:
-    beat, part = divmod(at, 1)
-    return beat + (part * 2 * swing if part < 0.5 else swing + (part - 0.5) * 2 * (1 - swing))
-
-
-def _file(events: Iterable[tuple[float, mido.Message | mido.MetaMessage]]) -> mido.MidiFile:
-    timed = sorted(((round(at * TICKS), event) for at, event in events), key=lambda e: e[0])
-    track = mido.MidiTrack()
-    for (before, _), (now, event) in pairwise([(0, None), *timed]):
-        track.append(event.copy(time=now - before))
-    return mido.MidiFile(type=0, ticks_per_beat=TICKS, tracks=[track])

@@ -55,4 +55,5 @@ def octaves(samples: np.ndarray) -> np.ndarray:
     pitch = np.fft.rfftfreq(len(samples), 1 / RATE)
     edges = 8000 / 2.0 ** np.arange(8, -1, -1)
     bands = [power[(low <= pitch) & (pitch < high)].sum() for low, high in pairwise(edges)]
-    return np.sqrt(bands / np.sum(bands))
+    shares: np.ndarray = np.sqrt(bands / np.sum(bands))
+    return shares
