@@ -14,17 +14,14 @@ import datetime
 from pathlib import Path
 
 import numpy as np
-from rebuild_weights import convert
-from rich.progress import track
+from rebuild_weights import convert, hear
 
 from tagkit import models
 from tagkit.data.cache import Cache
 from tagkit.data.manifest import read_manifest
 from tagkit.inference import ensemble
-from tagkit.inference.pipeline import Analyser, Task
 from tagkit.metrics import rank_correlation
-from tagkit.training.teachers import WINDOWS, Teachers
-from tagkit.weights import bundle
+from tagkit.training.teachers import Teachers
 
 
 def main() -> None:
@@ -42,7 +39,7 @@ def main() -> None:
     wanted = teachers.targets([cache.get(p, teachers.ids, teachers.listen) for p in paths])
     students = ensemble.load(())
     assert students.tags == teachers.ensemble.tags
-    found = listen(students, [music / path for path in paths])
+    found = hear(students, [music / path for path in paths])
     emotify = np.array([path.startswith("emotify/") for path in paths])
     print(
         f"{datetime.date.today()}: rank correlation with the mean of {len(teachers.ids)} teachers,"
@@ -57,16 +54,6 @@ def main() -> None:
     for position in np.argsort(rho):
         tag = students.tags[position]
         print(f"{rho[position]:6.3f}  {tag.category:10}  {tag.name}")
-
-
-def listen(students: ensemble.Ensemble, paths: list[Path]) -> np.ndarray:
-    """Return the ensemble's probabilities (tracks, tags)."""
-    ids = students.model_ids(WINDOWS)
-    analyser = Analyser([bundle.load(member.path) for member in students.members])
-    heard = analyser.analyse(Task(path, ids) for path in paths)
-    rows = [analysis.results for analysis in track(heard, "listen", total=len(paths))]
-    outputs = [np.stack([row[name].probabilities for row in rows]) for name in ids]
-    return ensemble.combine(students, outputs)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,30 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+from rich.progress import track
+
+from tagkit import models, recipe
+from tagkit.data.cache import Cache
+from tagkit.data.manifest import read_manifest
+from tagkit.inference import ensemble
+from tagkit.inference.pipeline import Analyser, Task
+from tagkit.thresholds import expected_shares, for_shares
+from tagkit.training.teachers import WINDOWS, Teachers
+from tagkit.weights import bundle
+
 WEIGHTS = Path(__file__).parents[1] / "weights"
 STUDENTS = {"student_ds_cnn": "tagkit-ds-cnn", "student_mel_tcn": "tagkit-mel-tcn"}
 HELD_OUT = ("zento/", "open/tuxemon", "open/map-tiles", "open/lincity")
 #: Single notes strung together are no music that a teacher could judge.
 LEFT_OUT = ("philharmonia/",)
+DEFAULT = """\
+# What "tagkit tag" listens with unless told otherwise. Written by bench/rebuild_weights.py, which also
+# fits the thresholds: as many tags a track as the students' recipes say, on their training music.
+name = "tagkit-default"
+members = ["tagkit-ds-cnn", "tagkit-mel-tcn"]
+combine = "mean"
+"""
 
 
 def main() -> None:
@@ -32,20 +51,47 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    teachers = [
-        option
-        for path in convert(arguments.shared / "teachers", arguments.work)
-        for option in ("--teacher", str(path))
-    ]
+    teachers = convert(arguments.shared / "teachers", arguments.work)
     manifest = write_manifest(arguments.shared / "datasets", arguments.work / "manifest.csv")
-    for recipe, name in STUDENTS.items():
+    for student, name in STUDENTS.items():
         tagkit(
-            *("train", recipe, "--resume"),
+            *("train", student, "--resume"),
             *("--data", str(arguments.shared / "music"), "--manifest", str(manifest)),
             *("--cache", str(arguments.work / "cache"), "--run", str(arguments.work / "runs")),
             *("--out", str(WEIGHTS / f"{name}.safetensors")),
-            *teachers,
+            *(option for path in teachers for option in ("--teacher", str(path))),
         )
+    fit_default(arguments.shared, arguments.work, teachers)
+
+
+def fit_default(shared: Path, work: Path, teachers: list[Path]) -> None:
+    """Write the ensemble's own thresholds: two models together are surer than either alone."""
+    (WEIGHTS / "default.toml").write_text(DEFAULT, encoding="utf-8")
+    music = shared / "music"
+    paths = [i.path for i in read_manifest(work / "manifest.csv", music) if i.split != "test"]
+    teaching = Teachers([str(path) for path in teachers])
+    plan = recipe.load(next(iter(STUDENTS)))
+    front_end = models.entry(plan.architecture).front_end
+    assert front_end is not None
+    cache = Cache(work / "cache", music, front_end)
+    means = teaching.targets([cache.get(p, teaching.ids, teaching.listen) for p in paths]).mean(0)
+    students = ensemble.load(())
+    found = hear(students, [music / path for path in paths])
+    shares = expected_shares(means, students.tags, plan.tags_per_track)
+    pairs = zip(students.tags, for_shares(found, shares), strict=True)
+    lines = [f'"{tag.name}" = {cut:.4f}' for tag, cut in pairs]
+    text = DEFAULT + "\n[thresholds]\n" + "\n".join(lines) + "\n"
+    (WEIGHTS / "default.toml").write_text(text, encoding="utf-8")
+
+
+def hear(students: ensemble.Ensemble, paths: list[Path]) -> np.ndarray:
+    """Return the ensemble's probabilities (tracks, tags), as ``tagkit tag`` would have them."""
+    ids = students.model_ids(WINDOWS)
+    analyser = Analyser([bundle.load(member.path) for member in students.members])
+    heard = analyser.analyse(Task(path, ids) for path in paths)
+    rows = [analysis.results for analysis in track(heard, "listen", total=len(paths))]
+    outputs = [np.stack([row[name].probabilities for row in rows]) for name in ids]
+    return ensemble.combine(students, outputs)
 
 
 def tagkit(*arguments: str) -> None:

@@ -42,6 +42,7 @@ class Train:
 class Recipe:
     """``name`` of the bundle that comes out; ``architecture`` and its ``arguments`` from the catalogue.
 
+    ``tags_per_track``: how many tags of a category a track gets on average; thresholds follow.
     ``title``, ``licence``, ``training_data`` and ``notes`` go into the bundle's card as they are.
     """
 
@@ -52,6 +53,7 @@ class Recipe:
     training_data: str = ""
     notes: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    tags_per_track: Mapping[str, float] = field(default_factory=dict)
     train: Train = field(default_factory=Train)
 
 

@@ -15,7 +15,7 @@ Raising ``threshold`` or ``min_confidence`` therefore only ever takes tags away.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,6 +153,37 @@ def _needed(
         ):
             needed[index] = math.inf
     return needed
+
+
+def expected_shares(
+    means: npt.ArrayLike, tags: Sequence[Tag], per_track: Mapping[str, float], most: float = 1 / 3
+) -> npt.NDArray[np.float64]:
+    """Return the share of tracks (tags,) that each tag should be given to.
+
+    ``means``: (tags,), how probable each tag is on average. Within a category shares are in proportion
+    to them, at most ``most``, and add up to ``per_track[category]`` tags a track, or to as many as
+    ``most`` allows. A category that ``per_track`` leaves out keeps its means.
+    """
+    shares = np.minimum(np.asarray(means, np.float64), most)
+    for category, wanted in per_track.items():
+        chosen = np.array([tag.category == category for tag in tags])
+        # A tag at the ceiling leaves its part to the others: some rounds settle it.
+        for _ in range(50):
+            free = chosen & (shares < most)
+            missing = wanted - shares[chosen].sum()
+            if not free.any() or abs(missing) < 1e-9:
+                break
+            grown = shares[free] * max(0.0, 1 + missing / shares[free].sum())
+            shares[free] = np.minimum(grown, most)
+    return shares
+
+
+def for_shares(
+    probabilities: npt.NDArray[np.floating], shares: npt.ArrayLike
+) -> npt.NDArray[np.float64]:
+    """Return thresholds (tags,) that give each tag to its share of these tracks (tracks, tags)."""
+    columns = zip(probabilities.T, np.asarray(shares), strict=True)
+    return np.array([np.quantile(column, 1 - share) for column, share in columns])
 
 
 def _order(category: str) -> int:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tagkit import thresholds
 from tagkit.errors import UsageError, VocabularyError
 from tagkit.thresholds import Decision, Options, decide, decide_all
 from tagkit.vocab import Tag, all_tags
@@ -133,3 +134,21 @@ def test_a_library_is_decided_in_seconds():
     begun = time.process_time()
     assert len(list(decide_all(tags, rows, [0.95] * len(tags)))) == 10_000
     assert time.process_time() - begun < 2
+
+
+def test_expected_shares_by_hand() -> None:
+    tags = [Tag("a", "mood"), Tag("b", "mood"), Tag("c", "mood"), Tag("d", "genre")]
+    found = thresholds.expected_shares([0.3, 0.1, 0.05, 0.5], tags, {"mood": 0.6}, most=0.4)
+    # .45 is to become .6: × 4/3 lets a reach its ceiling exactly; genre keeps its mean under the ceiling
+    assert found == pytest.approx([0.4, 0.4 / 3, 0.2 / 3, 0.4])
+    more = thresholds.expected_shares([0.3, 0.1, 0.05, 0.5], tags, {"mood": 0.9}, most=0.4)
+    # a stays at .4; b and c share .5 as 2 : 1, and b too is stopped at the ceiling or below
+    assert more[:3] == pytest.approx([0.4, 1 / 3, 1 / 6])
+    full = thresholds.expected_shares([0.3, 0.1, 0.05, 0.5], tags, {"mood": 9}, most=0.4)
+    assert full[:3] == pytest.approx([0.4, 0.4, 0.4])
+
+
+def test_for_shares_gives_each_tag_to_its_share() -> None:
+    found = np.random.default_rng(0).random((1000, 3)).astype(np.float32)
+    cuts = thresholds.for_shares(found, [0.1, 0.5, 0.02])
+    assert (found >= cuts).mean(0) == pytest.approx([0.1, 0.5, 0.02], abs=0.002)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
@@ -64,10 +65,11 @@ def test_a_student_learns_what_its_teachers_say(
     assert [json.loads(line)["step"] for line in lines] == [20, 40, 60]
 
 
-def test_thresholds_give_a_tag_as_often_as_the_teachers_expect(
+def test_thresholds_give_as_many_tags_as_the_recipe_says(
     data: dict[str, distill.Tracks], tmp_path: Path
 ) -> None:
-    student = distill.distill(small(steps=20), TAGS, data, tmp_path)
+    settings = dataclasses.replace(small(steps=20), tags_per_track={"mood": 0.5})
+    student = distill.distill(settings, TAGS, data, tmp_path)
     both = distill.Tracks(
         [*data["train"].mels, *data["validation"].mels],
         np.concatenate([data["train"].targets, data["validation"].targets]),
@@ -75,8 +77,9 @@ def test_thresholds_give_a_tag_as_often_as_the_teachers_expect(
     found = distill.predict(student.model, both, 188)
     assert student.card.thresholds is not None
     given = (found >= np.array(student.card.thresholds)).mean(0)
-    wanted = np.minimum(both.targets.mean(0), 1 / 3)
-    assert np.abs(given - wanted).max() < 0.05
+    assert given[:2].sum() == pytest.approx(0.5, abs=0.05)
+    # piano: the recipe is silent on instruments, so as often as the teachers expect, to one in three
+    assert given[2] == pytest.approx(min(both.targets[:, 2].mean(), 1 / 3), abs=0.03)
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(

@@ -22,6 +22,7 @@ from tagkit.data.cache import FLOOR, decibel
 from tagkit.features import LogMel
 from tagkit.metrics import rank_correlation
 from tagkit.recipe import Recipe, Train
+from tagkit.thresholds import expected_shares, for_shares
 from tagkit.training.loop import Batch, Plan, fit
 from tagkit.vocab import Tag
 from tagkit.weights.card import Card
@@ -29,8 +30,6 @@ from tagkit.weights.card import Card
 FloatArray = NDArray[np.float32]
 #: Beyond this the teachers' logits say how sure they are that a tag is absent, not which track has it.
 EPSILON = 1e-3
-#: The most a tag is given: on one track in three.
-MOST_SHARE = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def distill(
         front_end=front_end,
         tags=tuple(tags),
         outputs=tuple(tag.name for tag in tags),
-        thresholds=thresholds(model, chosen, front_end.frames),
+        thresholds=_thresholds(model, chosen, recipe, tags, front_end.frames),
         licence=recipe.licence or None,
         title=recipe.title,
         training_data=recipe.training_data,
@@ -166,12 +165,10 @@ def agreement(model: nn.Module, tracks: Tracks, frames: int) -> NDArray[np.float
     return rank_correlation(predict(model, tracks, frames), tracks.targets)
 
 
-def thresholds(model: nn.Module, tracks: Tracks, frames: int) -> tuple[float, ...]:
-    """Return one a tag: given on as large a share of ``tracks`` as the teachers expect.
-
-    That share is the mean of the teachers' probabilities, at most :data:`MOST_SHARE`.
-    """
-    found = predict(model, tracks, frames)
-    shares = np.minimum(tracks.targets.mean(0), MOST_SHARE)
-    cuts = [np.quantile(column, 1 - share) for column, share in zip(found.T, shares, strict=True)]
+def _thresholds(
+    model: nn.Module, tracks: Tracks, recipe: Recipe, tags: Sequence[Tag], frames: int
+) -> tuple[float, ...]:
+    """As many tags a track as the recipe says, shared out as the teachers raise them on these tracks."""
+    shares = expected_shares(tracks.targets.mean(0), tags, recipe.tags_per_track)
+    cuts = for_shares(predict(model, tracks, frames), shares)
     return tuple(round(float(cut), 4) for cut in cuts)
