@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 from rich.progress import track
 
 from tagkit import models, recipe
@@ -89,7 +90,8 @@ def hear(students: ensemble.Ensemble, paths: list[Path]) -> np.ndarray:
     ids = students.model_ids(WINDOWS)
     analyser = Analyser([bundle.load(member.path) for member in students.members])
     heard = analyser.analyse(Task(path, ids) for path in paths)
-    rows = [analysis.results for analysis in track(heard, "listen", total=len(paths))]
+    shown = track(heard, "listen", total=len(paths), console=Console(stderr=True))
+    rows = [analysis.results for analysis in shown]
     outputs = [np.stack([row[name].probabilities for row in rows]) for name in ids]
     return ensemble.combine(students, outputs)
 

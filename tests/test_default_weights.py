@@ -99,7 +99,17 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, fl
     return {Path(row["path"]).stem[3:]: row["probabilities"] for row in rows}
 
 
-EXPECTED: dict[str, str] = {}
+EXPECTED = {
+    "lament": "strings",
+    "downstrokes": "rock",
+    "warehouse": "techno",
+    "porch-waltz": "folk",
+    "corner-table": "jazz",
+    "the-gates": "epic",
+    "low-cloud": "ambient",
+    "cradle": "harp",
+    "rubber-band": "funk",
+}
 
 
 @pytest.mark.parametrize("piece", EXPECTED)
