@@ -15,9 +15,9 @@ import pytest
 from tagkit.errors import StoreError
 from tagkit.library import marker as marks
 from tagkit.library.change import FieldChange, FileChange
-from tagkit.library.journal import Journal
 from tagkit.library.layout import Layout
-from tagkit.library.settle import settle
+from tagkit.library.runs.journal import Journal
+from tagkit.library.runs.settle import settle
 
 KEY = "ab" * 16
 

@@ -12,7 +12,7 @@ from tagkit.errors import SaveError
 from tagkit.library import marker as marks
 from tagkit.library.change import FileChange
 from tagkit.library.policy import PolicyOptions, Stamp, propose
-from tagkit.library.strip import strip
+from tagkit.library.runs.strip import strip
 
 STAMP = Stamp("0.1.0", "9f3c01")
 HERE = Path(__file__)

@@ -13,9 +13,9 @@ from urllib.parse import unquote
 import pytest
 
 from tagkit.errors import UsageError
-from tagkit.library.input_list import input_list
+from tagkit.library.finding.input_list import input_list
+from tagkit.library.finding.scan import Found, Skipped, scan
 from tagkit.library.playlist import Entry, m3u8
-from tagkit.library.scan import Found, Skipped, scan
 
 
 def tree(root: Path, *names: str) -> Path:

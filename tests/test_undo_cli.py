@@ -16,7 +16,7 @@ from tagkit.cli.main import app
 from tagkit.library.layout import Layout, load_layout
 from tagkit.library.payload import audio_digest
 from tagkit.library.plan import Header, save_plan
-from tagkit.library.safesave import SaveOptions
+from tagkit.library.saving.safesave import SaveOptions
 from tagkit.library.writer import Writer
 from tests import media
 from tests.test_writer import LAYOUT, Library, everything, untouched

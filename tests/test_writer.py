@@ -16,16 +16,16 @@ import mutagen.flac
 import pytest
 
 from tagkit.errors import ChangedError, NoWriterError, SaveError
-from tagkit.library import attributes, guard, inplace, safesave, tempfiles
 from tagkit.library.change import FileChange
-from tagkit.library.guard import SkipError
-from tagkit.library.journal import Journal
 from tagkit.library.layout import Layout
 from tagkit.library.payload import audio_digest, content_key
 from tagkit.library.policy import PolicyOptions, Stamp, propose
-from tagkit.library.safesave import SaveOptions
-from tagkit.library.settle import settle
-from tagkit.library.undo import last_write, reversal
+from tagkit.library.runs.journal import Journal
+from tagkit.library.runs.settle import settle
+from tagkit.library.runs.undo import last_write, reversal
+from tagkit.library.saving import attributes, guard, inplace, safesave, tempfiles
+from tagkit.library.saving.guard import SkipError
+from tagkit.library.saving.safesave import SaveOptions
 from tagkit.library.writer import Outcome, Writer
 from tests import media
 

@@ -35,7 +35,7 @@ def apply(
     from tagkit.cli.applying import Roots, check
     from tagkit.library.layout import for_plan
     from tagkit.library.plan import load_plan
-    from tagkit.library.settle import open_journal
+    from tagkit.library.runs.settle import open_journal
 
     tally = writing.Tally()
     options = writing.save_options(keep_mtime=keep_mtime, through_links=through_links, force=force)

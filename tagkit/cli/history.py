@@ -11,8 +11,8 @@ import typer
 from tagkit.cli import writing
 
 if TYPE_CHECKING:
-    from tagkit.library.journal import Journal
-    from tagkit.library.records import Run, Write
+    from tagkit.library.runs.journal import Journal
+    from tagkit.library.runs.records import Run, Write
 
 
 class Format(StrEnum):
@@ -33,7 +33,7 @@ def history(
     "undone" counts the files of a run that have been taken back.
     """
     from tagkit.errors import UsageError
-    from tagkit.library.settle import open_journal
+    from tagkit.library.runs.settle import open_journal
 
     with open_journal(journal) as book:
         if run is None:

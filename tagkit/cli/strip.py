@@ -26,7 +26,7 @@ def strip(
     """
     from tagkit.cli.stripping import Strip
     from tagkit.library.layout import load_layout
-    from tagkit.library.settle import open_journal
+    from tagkit.library.runs.settle import open_journal
 
     tally = writing.Tally()
     options = writing.save_options(keep_mtime=keep_mtime, through_links=through_links, force=force)

@@ -8,11 +8,11 @@ from pathlib import Path
 from tagkit.cli import writing
 from tagkit.errors import AudioError, NoWriterError, TagError
 from tagkit.library.change import FileChange
-from tagkit.library.journal import Journal
 from tagkit.library.layout import Layout, from_settings
 from tagkit.library.payload import content_key
-from tagkit.library.session import Session
-from tagkit.library.strip import strip
+from tagkit.library.runs.journal import Journal
+from tagkit.library.runs.session import Session
+from tagkit.library.runs.strip import strip
 from tagkit.library.writer import Outcome
 
 

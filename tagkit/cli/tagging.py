@@ -25,16 +25,17 @@ from tagkit.cli.writing import say
 from tagkit.engines import local
 from tagkit.errors import NoWriterError, TagError, TagkitError, UsageError
 from tagkit.inference.ensemble import Ensemble
-from tagkit.library import deciding, scan
+from tagkit.library import deciding
 from tagkit.library.change import FileChange
 from tagkit.library.fields import PROBABILITY
-from tagkit.library.input_list import input_list
-from tagkit.library.journal import Journal
+from tagkit.library.finding import scan
+from tagkit.library.finding.input_list import input_list
 from tagkit.library.layout import Layout
 from tagkit.library.plan import Header, Plan, save_plan
 from tagkit.library.policy import Existing, GenreMode, PolicyOptions, Stamp, propose
-from tagkit.library.safesave import SaveOptions
-from tagkit.library.settle import open_journal
+from tagkit.library.runs.journal import Journal
+from tagkit.library.runs.settle import open_journal
+from tagkit.library.saving.safesave import SaveOptions
 from tagkit.library.store import Store, default_path
 from tagkit.library.writer import Writer
 from tagkit.thresholds import Options

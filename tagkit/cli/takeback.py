@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from tagkit.cli import writing
 from tagkit.errors import AudioError, ChangedError, TagError, UsageError
-from tagkit.library.journal import Journal
 from tagkit.library.layout import from_settings
 from tagkit.library.payload import content_key
-from tagkit.library.records import Run, Write
-from tagkit.library.session import Session
-from tagkit.library.undo import Reversal, last_write, reversal
+from tagkit.library.runs.journal import Journal
+from tagkit.library.runs.records import Run, Write
+from tagkit.library.runs.session import Session
+from tagkit.library.runs.undo import Reversal, last_write, reversal
 from tagkit.library.writer import Outcome
 
 

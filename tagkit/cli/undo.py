@@ -32,7 +32,7 @@ def undo(
     too: give its number to undo it.
     """
     from tagkit.cli import takeback
-    from tagkit.library.settle import open_journal
+    from tagkit.library.runs.settle import open_journal
 
     tally = writing.Tally()
     options = writing.save_options(keep_mtime=keep_mtime, through_links=through_links, force=force)

@@ -16,10 +16,10 @@ from tagkit.errors import TagkitError, UsageError, VocabularyError
 
 if TYPE_CHECKING:
     from tagkit.library.change import FileChange
-    from tagkit.library.journal import Journal
-    from tagkit.library.records import Kind
-    from tagkit.library.safesave import SaveOptions
-    from tagkit.library.session import Session
+    from tagkit.library.runs.journal import Journal
+    from tagkit.library.runs.records import Kind
+    from tagkit.library.runs.session import Session
+    from tagkit.library.saving.safesave import SaveOptions
     from tagkit.library.writer import Outcome
 
 T = TypeVar("T")
@@ -146,7 +146,7 @@ def preview(change: FileChange) -> Outcome:
 
 
 def save_options(*, keep_mtime: bool, through_links: bool, force: bool) -> SaveOptions:
-    from tagkit.library.safesave import SaveOptions
+    from tagkit.library.saving.safesave import SaveOptions
 
     return SaveOptions(keep_mtime=keep_mtime, through_links=through_links, force=force)
 
@@ -154,7 +154,7 @@ def save_options(*, keep_mtime: bool, through_links: bool, force: bool) -> SaveO
 def session(journal: Journal, kind: Kind, options: SaveOptions) -> Session:
     """Begin the runs of this command."""
     from tagkit import __version__
-    from tagkit.library.session import Session
+    from tagkit.library.runs.session import Session
 
     command = ["tagkit", *sys.argv[1:]]
     return Session(journal, kind, options, command=command, version=__version__)
@@ -171,7 +171,7 @@ def track(items: Iterable[T], doing: str, total: int | None = None) -> Iterable[
 
 def files_below(inputs: list[str], tally: Tally) -> Iterator[Path]:
     """Yield the audio files that a person named, or that lie below a folder that was named."""
-    from tagkit.library.scan import Found, scan
+    from tagkit.library.finding.scan import Found, scan
 
     for report in scan(inputs):
         if isinstance(report, Found):

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from tagkit.library import marker as marks
 from tagkit.library.change import FieldChange, FileChange, Values
 from tagkit.library.fields import MARKER, PROBABILITY
-from tagkit.library.guard import os_errors
 from tagkit.library.marker import Marker
+from tagkit.library.saving.guard import os_errors
 
 if TYPE_CHECKING:
     from tagkit.library.containers import TagFile

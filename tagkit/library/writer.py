@@ -17,11 +17,12 @@ from tagkit.errors import (
     TagError,
     TagkitError,
 )
-from tagkit.library import interrupts, payload, safesave, tempfiles
+from tagkit.library import payload
 from tagkit.library.change import FileChange
-from tagkit.library.guard import SkipError, os_errors
-from tagkit.library.journal import Journal
-from tagkit.library.safesave import Copy, SaveOptions
+from tagkit.library.runs.journal import Journal
+from tagkit.library.saving import interrupts, safesave, tempfiles
+from tagkit.library.saving.guard import SkipError, os_errors
+from tagkit.library.saving.safesave import Copy, SaveOptions
 
 if TYPE_CHECKING:
     from tagkit.library.containers import TagFile

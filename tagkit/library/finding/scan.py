@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias
 from pathspec import GitIgnoreSpec
 
 from tagkit.errors import UsageError
-from tagkit.library.ignore import Ignore, above, ignores, load, parse
+from tagkit.library.finding.ignore import Ignore, above, ignores, load, parse
 
 EXTENSIONS = frozenset(
     (

@@ -1,7 +1,7 @@
 """Give a file with several names (hard links) new bytes under all of them: in place, and safe from a kill.
 
 There is no atomic way to do that, so the finished copy stays beside the file until it is over. Who
-finds it after a crash (:mod:`tagkit.library.settle`) copies it once more; the bytes only ever come
+finds it after a crash (:mod:`tagkit.library.runs.settle`) copies it once more; the bytes only ever come
 from a file that is whole.
 """
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from tagkit.library import marker as marks
 from tagkit.library.change import FieldChange, FileChange, Values
 from tagkit.library.fields import MARKER
-from tagkit.library.guard import os_errors
-from tagkit.library.journal import Journal
 from tagkit.library.marker import Marker
-from tagkit.library.records import Write
+from tagkit.library.runs.journal import Journal
+from tagkit.library.runs.records import Write
+from tagkit.library.saving.guard import os_errors
 
 if TYPE_CHECKING:
     from tagkit.library.containers import TagFile

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from tagkit.library.journal import Journal
 from tagkit.library.layout import Layout
-from tagkit.library.records import Kind
-from tagkit.library.safesave import SaveOptions
+from tagkit.library.runs.journal import Journal
+from tagkit.library.runs.records import Kind
+from tagkit.library.saving.safesave import SaveOptions
 from tagkit.library.writer import Writer
 
 

@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Literal
 
 from tagkit.errors import ChangedError, SaveError
-from tagkit.library import attributes, guard, inplace, tempfiles
-from tagkit.library.attributes import Attributes
-from tagkit.library.guard import SkipError, os_errors
+from tagkit.library.saving import attributes, guard, inplace, tempfiles
+from tagkit.library.saving.attributes import Attributes
+from tagkit.library.saving.guard import SkipError, os_errors
 
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 

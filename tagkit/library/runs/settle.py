@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tagkit.errors import TagkitError
-from tagkit.library import inplace, layout
-from tagkit.library.journal import Journal, default_path
-from tagkit.library.records import Write
+from tagkit.library import layout
+from tagkit.library.runs.journal import Journal, default_path
+from tagkit.library.runs.records import Write
+from tagkit.library.saving import inplace
 
 
 def open_journal(path: Path | None = None) -> Journal:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from tagkit.library import marker as marks
 from tagkit.library.change import FieldChange, FileChange
 from tagkit.library.fields import MARKER
-from tagkit.library.guard import os_errors
 from tagkit.library.marker import Marker
+from tagkit.library.saving.guard import os_errors
 
 if TYPE_CHECKING:
     from tagkit.library.containers import TagFile

@@ -5,7 +5,7 @@ One SQLite database. A row of ``writes`` goes through these states::
     pending ──▶ done          the file holds the new values
        └──────▶ void          the file was left as it was
 
-A process that dies between leaves ``pending``; :mod:`tagkit.library.settle` looks at the file then.
+A process that dies between leaves ``pending``; :mod:`tagkit.library.runs.settle` looks at the file then.
 ``undone`` marks a done write that has been taken back; taking back the undo clears it again.
 """
 
@@ -25,8 +25,8 @@ from tagkit.library.change import FileChange
 from tagkit.library.database import Database
 from tagkit.library.fields import MARKER
 from tagkit.library.marker import Marker
-from tagkit.library.records import Kind, Run, Write, read_run, read_write
-from tagkit.library.runlock import RunLocks
+from tagkit.library.runs.records import Kind, Run, Write, read_run, read_write
+from tagkit.library.runs.runlock import RunLocks
 
 VERSION = 1
 _SCHEMA = """

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tagkit.errors import SaveError, TagError
-from tagkit.library import tempfiles
+from tagkit.library.saving import tempfiles
 
 ROOM = 1 << 20  # bytes that a tag may grow by, asked for on top of the file's own size
 PATIENCE = 10.0  # seconds to wait for another tagkit that writes the same file

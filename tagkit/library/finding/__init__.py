@@ -1,0 +1,1 @@
+"""From what a person names to the audio files that are meant."""

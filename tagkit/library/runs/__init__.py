@@ -1,0 +1,1 @@
+"""What was written, run by run, and how it is taken back."""
