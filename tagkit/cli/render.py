@@ -90,7 +90,7 @@ def m3u8(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator[
 
 
 def table(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator[Track]:
-    """A table with a column a category, in the terminal's width."""
+    """A table with a column a category, in the terminal's width; a folder's name stands over its files."""
     del every
     rows: list[Track] = []
     more = 0
@@ -105,8 +105,13 @@ def table(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("file", *categories):
         grid.add_column(name, overflow="fold")
+    folder: Path | None = None
     for track in rows:
-        grid.add_row(Text(_short(track.path)), *(_cell(track, category) for category in categories))
+        if track.path.parent != folder:
+            folder = track.path.parent
+            grid.add_row(Text(f"{_short(folder)}{os.sep}", style="dim"))
+        name = Text(f"  {printable(track.path.name)}")
+        grid.add_row(name, *(_cell(track, category) for category in categories))
     console = Console()
     if rows:
         console.print(grid)
