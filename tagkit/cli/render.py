@@ -110,8 +110,8 @@ def table(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator
         if track.path.parent != folder:
             folder = track.path.parent
             grid.add_row(Text(f"{_short(folder)}{os.sep}", style="dim"))
-        name = Text(f"  {printable(track.path.name)}")
-        grid.add_row(name, *(_cell(track, category) for category in categories))
+        cells = (_cell(track, category) for category in categories)
+        grid.add_row(Text(f"  {printable(track.path.name)}"), *cells)
     console = Console()
     if rows:
         console.print(grid)
