@@ -20,6 +20,8 @@ BY_RULE = {
     "musicnn": ("musicnn_mtat_jamendo", 784_300),
     "musicnn_large": ("musicnn_msd", 7_972_000),
     "short_chunk_rescnn": ("short_res", 12_104_244),
+    "short_chunk_cnn": ("short", 3_687_348),
+    "self_attention_cnn": ("attention", 10_521_652),
     "focal_rescnn": ("usc_short_res", 11_961_146),
 }
 CHECKPOINTS = (

@@ -21,6 +21,8 @@ from tagkit.models.focal_rescnn import FocalResCNN
 from tagkit.models.mel_tcn import MelTCN
 from tagkit.models.mtg_vgg import MtgVgg
 from tagkit.models.musicnn import Musicnn
+from tagkit.models.self_attention_cnn import SelfAttentionCNN
+from tagkit.models.short_chunk_cnn import ShortChunkCNN
 from tagkit.models.short_chunk_rescnn import ShortChunkResCNN
 
 __all__ = ["CATALOGUE", "Entry", "TagModel", "build", "entry"]
@@ -54,7 +56,9 @@ CATALOGUE: dict[str, Entry] = {
     "crnn": Entry(CRNN, _LONG_96),
     "musicnn": Entry(Musicnn, _SHORT_96),
     "musicnn_large": Entry(Musicnn, _SHORT_96, {"width": 512, "dense": 500}),
+    "short_chunk_cnn": Entry(ShortChunkCNN, FrontEnd(59049, n_mels=128)),
     "short_chunk_rescnn": Entry(ShortChunkResCNN, FrontEnd(59049, n_mels=128)),
+    "self_attention_cnn": Entry(SelfAttentionCNN, FrontEnd(240000, n_mels=128)),
     "focal_rescnn": Entry(FocalResCNN, FrontEnd(73600, n_mels=128)),
     "mtg_vgg": Entry(MtgVgg, _MTG),
     "ds_cnn": Entry(DsCNN, _SHORT_96),
