@@ -13,6 +13,7 @@ baseline was trained on. :class:`~tagkit.front_end.FrontEnd` says which; :class:
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -60,6 +61,17 @@ def mel_filter_bank(front_end: FrontEnd) -> Tensor:
     return torch.from_numpy(filters.astype(np.float32))
 
 
+class Waveform(nn.Module):
+    """Samples ``(batch, samples)`` as they are, for models that begin with their own filters."""
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        super().__init__()
+        self.front_end = front_end
+
+    def forward(self, samples: Tensor) -> Tensor:
+        return samples
+
+
 class LogMel(nn.Module):
     """``(batch, samples)`` float32 in [-1, 1] → dB ``(batch, n_mels, frames)``.
 
@@ -94,3 +106,11 @@ class LogMel(nn.Module):
         power = spectrum.real.square() + spectrum.imag.square()
         mel = (power.transpose(1, 2) @ self.mel_fb).transpose(1, 2)
         return 10.0 * torch.log10(mel.clamp_min(AMIN))
+
+
+FrontEndModule: TypeAlias = LogMel | Waveform
+
+
+def build(front_end: FrontEnd) -> FrontEndModule:
+    """Return what computes a front end."""
+    return LogMel(front_end) if front_end.n_mels else Waveform(front_end)

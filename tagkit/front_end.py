@@ -13,7 +13,7 @@ class FrontEnd:
     """What a model hears; equal front ends share their computation.
 
     ``chunk_samples``: length of the window that the model judges at once, at ``sample_rate`` Hz.
-    ``f_min``, ``f_max``: Hz. The defaults are those of the FCN of
+    ``f_min``, ``f_max``: Hz. ``n_mels = 0``: the samples themselves. The defaults are those of the FCN of
     minzwon/sota-music-tagging-models. Raises WeightsError for values out of range.
     """
 
@@ -45,14 +45,16 @@ class FrontEnd:
             and 8000 <= self.sample_rate <= 192000
             and 16 <= self.n_fft <= 1 << 16
             and 0 < self.hop <= self.n_fft
-            and 1 <= self.n_mels <= 1024
+            and 0 <= self.n_mels <= 1024
             and 0 <= self.f_min < self.f_max <= self.sample_rate / 2
         ):
             raise WeightsError(f"front end: values out of range: {asdict(self)}")
 
     @property
     def frames(self) -> int:
-        """How many frames one chunk has."""
+        """How many frames one chunk has; its samples, where there are no mels."""
+        if not self.n_mels:
+            return self.chunk_samples
         if self.padding == "reflect":
             return self.chunk_samples // self.hop + 1
         return math.ceil(self.chunk_samples / self.hop) + 1

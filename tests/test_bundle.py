@@ -19,9 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save
 
-from tagkit import models
+from tagkit import features, models
 from tagkit.errors import WeightsError
-from tagkit.features import LogMel
 from tagkit.vocab import Tag
 from tagkit.weights import bundle, header
 from tagkit.weights.card import Card
@@ -32,7 +31,9 @@ Record = dict[str, Any]
 Tensors = dict[str, torch.Tensor]
 
 
-def parts(architecture: str = "ds_cnn", **card: Any) -> tuple[Card, models.TagModel, LogMel | None]:
+def parts(
+    architecture: str = "ds_cnn", **card: Any
+) -> tuple[Card, models.TagModel, features.FrontEndModule | None]:
     row = models.entry(architecture)
     torch.manual_seed(0)
     values: Record = {
@@ -49,7 +50,7 @@ def parts(architecture: str = "ds_cnn", **card: Any) -> tuple[Card, models.TagMo
         "notes": "Zwei\nZeilen – größer als ASCII",
     }
     model = models.build(architecture, tags=len(TAGS), **row.arguments)
-    hears = LogMel(row.front_end) if row.front_end else None
+    hears = features.build(row.front_end) if row.front_end else None
     return Card(**values | card), model, hears
 
 

@@ -8,7 +8,7 @@ import torch
 
 from tagkit import models
 from tagkit.errors import WeightsError
-from tagkit.features import LogMel
+from tagkit.features import FrontEndModule, LogMel, build
 from tagkit.models import CATALOGUE
 from tests import reference
 from tests.shared import shared
@@ -22,6 +22,9 @@ BY_RULE = {
     "short_chunk_rescnn": ("short_res", 12_104_244),
     "short_chunk_cnn": ("short", 3_687_348),
     "self_attention_cnn": ("attention", 10_521_652),
+    "query2label": ("q2l", 18_569_780),
+    "sample_cnn": ("sample", 1_869_874),
+    "sample_cnn_se": ("se", 6_951_858),
     "focal_rescnn": ("usc_short_res", 11_961_146),
 }
 CHECKPOINTS = (
@@ -33,12 +36,12 @@ def _load(architecture: str, tags: int, state: dict[str, torch.Tensor]) -> model
     model = models.build(architecture, tags).eval()
     found = model.load_state_dict(state, strict=False)
     assert not found.unexpected_keys
-    assert all(key.endswith("num_batches_tracked") for key in found.missing_keys)
+    assert all(key.endswith(("num_batches_tracked", ".pe")) for key in found.missing_keys)
     return model
 
 
 @torch.inference_mode()
-def _outputs(model: models.TagModel, front_end: LogMel, samples: np.ndarray) -> np.ndarray:
+def _outputs(model: models.TagModel, front_end: FrontEndModule, samples: np.ndarray) -> np.ndarray:
     return model(front_end(torch.from_numpy(samples))).numpy()
 
 
@@ -62,7 +65,7 @@ def test_outputs_by_rule(architecture: str) -> None:
         else reference.piece(str(file), 16000)[start : start + length]
         for file, start in zip(golden["files"], golden["starts"], strict=True)
     ]
-    found = _outputs(model, LogMel(front_end), np.stack(rows))
+    found = _outputs(model, build(front_end), np.stack(rows))
     if architecture == "focal_rescnn":  # the one whose code returns logits
         assert np.abs(found - golden["pred"]).max() <= 1e-2
         found, golden["pred"] = _sigmoid(found), _sigmoid(golden["pred"])
@@ -93,6 +96,15 @@ def test_outputs_of_the_published_weights(name: str) -> None:
     reference.assert_same_probabilities(found, golden[f"{piece}/pred"][:4])
 
 
+def test_the_mtg_network_by_rule() -> None:
+    """Its reference was given images, and no sound."""
+    model = _load("mtg_vgg", 56, reference.weights_by_rule("mtg_vggish_mood"))
+    images = np.random.default_rng(0).standard_normal((4, 96, 1366))
+    with torch.inference_mode():
+        found = torch.sigmoid(model(torch.from_numpy(images.astype(np.float32)))).numpy()
+    reference.assert_same_probabilities(found, reference.golden("det_mtg_vggish_mood")["pred"])
+
+
 @pytest.mark.parametrize("piece", ["Kevin_MacLeod_-_Vibe_Ace", "pibble"])
 def test_outputs_of_the_mtg_baseline(piece: str) -> None:
     model = models.build("mtg_vgg", 56).eval()
@@ -121,12 +133,12 @@ def test_the_contract(architecture: str) -> None:
     assert front_end is not None
     model = models.build(architecture, 7).eval()
     with torch.inference_mode():
-        image = LogMel(front_end)(torch.from_numpy(reference.noise(front_end.chunk_samples, 2)))
-        embedding = model.embed(image)
-        logits = model(image)
+        image = build(front_end)(torch.from_numpy(reference.noise(front_end.chunk_samples, 2)))
+        logits, embedding = model.hear(image)
         assert embedding.shape[0] == 2 and embedding.ndim == 2
         assert logits.shape == (2, 7)
-        assert torch.allclose(model.head(embedding), logits, atol=1e-5)
+        assert torch.allclose(model(image), logits, atol=1e-5)
+        assert torch.allclose(model.embed(image), embedding, atol=1e-5)
         # A chunk's logits do not depend on the others in its batch.
         assert torch.allclose(model(image[:1]), logits[:1], atol=1e-3)
 

@@ -74,6 +74,12 @@ def test_the_models_catalogue_decides_what_can_be_pulled(monkeypatch: pytest.Mon
     assert pull.supported(entry)
 
 
+def test_a_published_architecture_that_tagkit_has_goes_by_its_name() -> None:
+    """A misspelt row would be "for a later version" for ever."""
+    missing = {e.architecture for e in registry.entries().values()} - set(models.CATALOGUE)
+    assert missing == {"musicnn + vgg (TensorFlow checkpoints)"}
+
+
 def test_what_cannot_be_proven_cannot_be_pulled(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = registry.find("musicnn-package")
     assert entry.git_blob_sha1 is None

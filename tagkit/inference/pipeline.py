@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tagkit import audio
 from tagkit.errors import AudioError, UsageError, WeightsError
-from tagkit.features import LogMel
+from tagkit.features import FrontEndModule
 from tagkit.front_end import FrontEnd
 from tagkit.inference.ensemble import model_id
 from tagkit.weights.bundle import Bundle
@@ -56,7 +56,7 @@ class Analysis(NamedTuple):
 class _Group(NamedTuple):
     """Models that hear the same: one front end, computed once."""
 
-    front_end: LogMel
+    front_end: FrontEndModule
     members: tuple[tuple[str, Bundle], ...]
 
 
@@ -140,7 +140,7 @@ class Analyser:
     @torch.inference_mode()
     def _hear(
         self,
-        front_end: LogMel,
+        front_end: FrontEndModule,
         members: list[tuple[str, Bundle]],
         windows: dict[Hearing, FloatArray],
     ) -> dict[str, Heard]:
@@ -148,8 +148,8 @@ class Analyser:
         image = front_end(samples)
         results = {}
         for name, bundle in members:
-            embedding = bundle.model.embed(image)
-            probabilities = torch.sigmoid(bundle.model.head(embedding))
+            logits, embedding = bundle.model.hear(image)
+            probabilities = torch.sigmoid(logits)
             results[name] = Heard(
                 probabilities.mean(0).float().cpu().numpy(), embedding.mean(0).float().cpu().numpy()
             )
@@ -168,12 +168,13 @@ def _hearing(front_end: FrontEnd) -> Hearing:
 def _group(bundles: Sequence[Bundle], windows: int, device: torch.device) -> list[_Group]:
     """Put models together whose front ends are equal to the last bit of their filter banks."""
     groups: dict[tuple[FrontEnd, bytes], list[tuple[str, Bundle]]] = {}
-    front_ends: dict[tuple[FrontEnd, bytes], LogMel] = {}
+    front_ends: dict[tuple[FrontEnd, bytes], FrontEndModule] = {}
     for bundle in bundles:
         bundle.model.eval().to(device)
         if bundle.front_end is None:
             raise WeightsError(f"{bundle.card.name} combines models; it hears no audio itself")
-        key = (bundle.front_end.front_end, bundle.front_end.mel_fb.cpu().numpy().tobytes())
+        buffers = b"".join(b.cpu().numpy().tobytes() for b in bundle.front_end.buffers())
+        key = (bundle.front_end.front_end, buffers)
         groups.setdefault(key, []).append((model_id(bundle.fingerprint, windows), bundle))
         front_ends.setdefault(key, bundle.front_end.to(device))
     return [_Group(front_ends[key], tuple(members)) for key, members in groups.items()]

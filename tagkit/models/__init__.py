@@ -21,6 +21,8 @@ from tagkit.models.focal_rescnn import FocalResCNN
 from tagkit.models.mel_tcn import MelTCN
 from tagkit.models.mtg_vgg import MtgVgg
 from tagkit.models.musicnn import Musicnn
+from tagkit.models.query2label import Query2Label
+from tagkit.models.sample_cnn import SampleCNN, SampleCNNSE
 from tagkit.models.self_attention_cnn import SelfAttentionCNN
 from tagkit.models.short_chunk_cnn import ShortChunkCNN
 from tagkit.models.short_chunk_rescnn import ShortChunkResCNN
@@ -58,6 +60,9 @@ CATALOGUE: dict[str, Entry] = {
     "musicnn_large": Entry(Musicnn, _SHORT_96, {"width": 512, "dense": 500}),
     "short_chunk_cnn": Entry(ShortChunkCNN, FrontEnd(59049, n_mels=128)),
     "short_chunk_rescnn": Entry(ShortChunkResCNN, FrontEnd(59049, n_mels=128)),
+    "query2label": Entry(Query2Label, FrontEnd(59049, n_mels=128)),
+    "sample_cnn": Entry(SampleCNN, FrontEnd(59049, n_mels=0)),
+    "sample_cnn_se": Entry(SampleCNNSE, FrontEnd(59049, n_mels=0)),
     "self_attention_cnn": Entry(SelfAttentionCNN, FrontEnd(240000, n_mels=128)),
     "focal_rescnn": Entry(FocalResCNN, FrontEnd(73600, n_mels=128)),
     "mtg_vgg": Entry(MtgVgg, _MTG),

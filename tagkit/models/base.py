@@ -10,7 +10,8 @@ class TagModel(nn.Module):
 
     The input is what the model's front end makes: ``(batch, mels, frames)`` dB, or ``(batch, samples)``.
     ``embed`` gives the representation below the last linear layer, ``(batch, dims)``; ``head`` maps it
-    to logits ``(batch, tags)``. No sigmoid anywhere: it happens once, in inference.
+    to logits ``(batch, tags)``. A model whose logits need more than its embedding has its own ``hear``.
+    No sigmoid anywhere: it happens once, in inference.
 
     Submodules carry the names of the published implementations, so that their checkpoints load with strict keys.
     """
@@ -21,5 +22,10 @@ class TagModel(nn.Module):
     def head(self, x: Tensor) -> Tensor:
         raise NotImplementedError
 
+    def hear(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and embedding, at the price of one."""
+        embedding = self.embed(x)
+        return self.head(embedding), embedding
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.embed(x))
+        return self.hear(x)[0]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from tagkit.errors import WeightsError
-from tagkit.features import LogMel
+from tagkit.features import FrontEndModule, LogMel, Waveform
 from tagkit.front_end import FrontEnd
 from tagkit.models import TagModel, build
 
@@ -46,8 +46,11 @@ def model(
     return empty.eval()
 
 
-def front_end(spec: FrontEnd, state: Mapping[str, Tensor]) -> LogMel:
-    """Return the front end with a model's own ``window`` and ``mel_fb``. Raises WeightsError."""
+def front_end(spec: FrontEnd, state: Mapping[str, Tensor]) -> FrontEndModule:
+    """Return the front end with a model's own ``window`` and ``mel_fb``, if it has any. Raises WeightsError."""
+    if not spec.n_mels:
+        _refuse(mismatches({}, state), "its front end")
+        return Waveform(spec).eval()
     with torch.device("meta"):
         wanted = {
             "window": torch.empty(spec.n_fft),

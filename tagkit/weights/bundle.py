@@ -28,7 +28,7 @@ from tagkit.weights.record import from_record, to_record
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tagkit.features import LogMel
+    from tagkit.features import FrontEndModule
     from tagkit.models import TagModel
 
 
@@ -38,7 +38,7 @@ class Bundle:
 
     card: Card
     model: TagModel
-    front_end: LogMel | None  # None: a combiner
+    front_end: FrontEndModule | None  # None: a combiner
     fingerprint: str
 
 
@@ -66,7 +66,7 @@ def load(path: str | os.PathLike[str]) -> Bundle:
 
 
 def save(
-    path: str | os.PathLike[str], card: Card, model: TagModel, front_end: LogMel | None
+    path: str | os.PathLike[str], card: Card, model: TagModel, front_end: FrontEndModule | None
 ) -> str:
     """Write a bundle and return its fingerprint.
 
@@ -88,7 +88,7 @@ def save(
     return found
 
 
-def _parts(card: Card, tensors: Mapping[str, Tensor]) -> tuple[TagModel, LogMel | None]:
+def _parts(card: Card, tensors: Mapping[str, Tensor]) -> tuple[TagModel, FrontEndModule | None]:
     from tagkit.weights import assemble
 
     state: dict[str, dict[str, Tensor]] = {"model": {}, "front_end": {}}

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from tagkit.errors import VocabularyError, WeightsError
-from tagkit.features import LogMel
+from tagkit.features import FrontEndModule, build
 from tagkit.front_end import FrontEnd
 from tagkit.models import CATALOGUE, TagModel, entry
 from tagkit.vocab import CATEGORIES, VOCABULARIES, Tag, canonical, known
@@ -27,7 +27,11 @@ from tagkit.weights.card import Card
 from tagkit.weights.header import naming
 
 # Where torchaudio's modules keep them in the reference's state dicts.
-_FRONT_END = {"spec.spectrogram.window": "window", "spec.mel_scale.fb": "mel_fb"}
+_FRONT_END = {
+    f"{prefix}spec.{theirs}": ours
+    for prefix in ("", "backbone.0.")  # the second is Query2Label's
+    for theirs, ours in (("spectrogram.window", "window"), ("mel_scale.fb", "mel_fb"))
+}
 
 
 class Labels(NamedTuple):
@@ -42,7 +46,7 @@ class Converted(NamedTuple):
 
     card: Card
     model: TagModel
-    front_end: LogMel
+    front_end: FrontEndModule
 
 
 def vocabulary(name: str) -> Labels:
@@ -150,7 +154,7 @@ def convert(
             training_data=training_data,
             notes=notes,
         )
-        buffers = LogMel(front_end).state_dict() | own
+        buffers = build(front_end).state_dict() | own
         return Converted(card, model, assemble.front_end(front_end, buffers))
 
 
