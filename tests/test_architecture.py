@@ -16,6 +16,7 @@ PACKAGE = ROOT / "tagkit"
 #: As in docs/architecture.md: a file may import from its own room and from rooms before it.
 ROOMS = [
     ("errors",),
+    ("files",),
     ("vocab",),
     ("audio",),
     ("front_end",),
@@ -33,7 +34,7 @@ ROOMS = [
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 
 #: Rooms that a user waits for with nothing to listen to: they never load a network library on import.
-LIGHT = ("errors", "vocab", "audio", "front_end", "thresholds", "library", "cli")
+LIGHT = ("errors", "files", "vocab", "audio", "front_end", "thresholds", "library", "cli")
 
 
 def _files() -> list[Path]:

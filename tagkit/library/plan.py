@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tagkit.errors import PlanError
+from tagkit.files import whole
 from tagkit.library.change import FieldChange, FileChange, Values
 from tagkit.library.fields import DEFAULTS
 
@@ -107,20 +108,22 @@ def save_plan(file: str | os.PathLike[str], changes: Iterable[FileChange], heade
     Files without changes are left out. Raises PlanError where it cannot be written.
     """
     target = Path(file)
-    temporary = target.with_name(f"{target.name}.part")
     count = 0
     first = {"tagkit-plan": VERSION, "version": header.version, "model": header.model}
     try:
-        with temporary.open("w", encoding="ascii") as out:
-            out.write(json.dumps({**first, "settings": dict(header.settings)}) + "\n")
+        with whole(target) as out:
+            out.write(_line({**first, "settings": dict(header.settings)}))
             for change in changes:
                 if change.changes:
-                    out.write(json.dumps(_row(change)) + "\n")
+                    out.write(_line(_row(change)))
                     count += 1
-        temporary.replace(target)
     except OSError as error:
         raise PlanError(f"cannot be written: {error.strerror}", path=target) from error
     return count
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    return json.dumps(row).encode("ascii") + b"\n"
 
 
 def _row(change: FileChange) -> dict[str, Any]:

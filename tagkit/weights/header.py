@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from operator import itemgetter
@@ -20,6 +19,7 @@ from typing import Any
 import safetensors
 
 from tagkit.errors import WeightsError
+from tagkit.files import whole
 
 # 16 MB hold the card of 10,000 tags many times over.
 _MOST_HEADER = 16_000_000
@@ -86,19 +86,12 @@ def metadata(record: dict[str, Any], fingerprint: str) -> dict[str, str]:
 
 
 def replace(path: str | os.PathLike[str], data: bytes) -> None:
-    """Put ``data`` at ``path``, whole or not at all: temporary name, flushed to the disk, renamed."""
+    """Put ``data`` at ``path``, whole or not at all."""
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole(target) as file:
+            file.write(data)
     except OSError as error:
         raise WeightsError(f"cannot be written: {error.strerror}", path=target) from error
 
