@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from typer.testing import CliRunner
 from tagkit import models, recipe
 from tagkit.cli.main import app
 from tagkit.data.cache import Cache, decibel
-from tagkit.data.manifest import read_manifest
+from tagkit.data.manifest import Item, read_manifest
 from tagkit.errors import RecipeError
 from tagkit.front_end import FrontEnd
 from tagkit.losses import logit_matching
@@ -23,6 +25,7 @@ from tagkit.metrics import rank_correlation
 from tagkit.recipe import Train
 from tagkit.training import distill
 from tagkit.training.loop import Plan, fit
+from tagkit.training.teachers import Teachers, gather
 from tagkit.vocab import canonical
 from tagkit.weights import bundle
 from tests import library, media
@@ -115,6 +118,80 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     resumed = distill.distill(small(), TAGS, data, tmp_path / "cut", resume=True)
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name]), name
+
+
+def plain(validate: float = 0.0) -> Plan:
+    return Plan(
+        batch=lambda _: (torch.zeros(2, 96, 188), torch.zeros(2, 3)),
+        loss=lambda a, b: (a - b).square().mean(),
+        validate=lambda _: validate,
+    )
+
+
+def student(channels: int = 8) -> models.TagModel:
+    return models.build("mel_tcn", 3, channels=channels)
+
+
+BRIEF = Train(steps=2, batch=2, validate_every=1, warmup=1)
+
+
+def test_a_validation_that_is_no_number_stops_with_the_step(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="validation figure is no number at step 1"):
+        fit(student(), plain(float("nan")), BRIEF, tmp_path)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole_and_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(student(), plain(), BRIEF, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.pt")}
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RecipeError, match=r"best\.pt.*No space left.*--resume"):
+        fit(student(), plain(1.0), BRIEF, tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.suffix != ".jsonl"} == before
+
+
+def full(_fd: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"), [("cut", "cannot be read"), ("another", "another model")]
+)
+def test_a_checkpoint_that_does_not_fit_is_named(tmp_path: Path, damage: str, word: str) -> None:
+    fit(student(), plain(), BRIEF, tmp_path)
+    last = tmp_path / "last.pt"
+    if damage == "cut":
+        last.write_bytes(last.read_bytes()[:1000])
+    model = student(16 if damage == "another" else 8)
+    with pytest.raises(RecipeError, match=word) as caught:
+        fit(model, plain(), BRIEF, tmp_path, resume=True)
+    assert caught.value.path == str(last) and "--resume" in (caught.value.hint or "")
+
+
+def test_a_cache_file_that_is_damaged_is_made_again_and_never_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    media.make(tmp_path / "a.wav", "wav", seconds=0.5)
+    cache = Cache(tmp_path / "cache", tmp_path, FrontEnd(48000))
+    whole = cache.get("a.wav", [], lambda *_: {})
+    (place,) = cache.folder.iterdir()
+    for damaged in (b"", b"PK", place.read_bytes()[:500]):
+        place.write_bytes(damaged)
+        assert np.array_equal(cache.get("a.wav", [], lambda *_: {}).mel, whole.mel)
+    before = place.read_bytes()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RecipeError, match=r"No space left.*free some space"):
+        cache.get("a.wav", ["t"], lambda *_: {"t": np.zeros(2, np.float32)})
+    assert list(cache.folder.iterdir()) == [place] and place.read_bytes() == before
+
+
+def test_a_split_without_usable_tracks_says_why(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    cache = Cache(tmp_path / "cache", tmp_path, FrontEnd(48000))
+    teachers = Teachers([str(library.small_model(tmp_path / "t.safetensors"))], "cpu")
+    with pytest.raises(RecipeError, match=r"'train' has 0 usable.*1 files failed.*a\.wav"):
+        gather([Item("a.wav", "train")], cache, teachers)
 
 
 def test_a_loss_that_is_no_number_stops_with_the_step(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,8 +21,9 @@ import torch
 from numpy.typing import NDArray
 
 from tagkit import audio
-from tagkit.errors import AudioError
+from tagkit.errors import AudioError, RecipeError
 from tagkit.features import LogMel
+from tagkit.files import whole
 from tagkit.front_end import FrontEnd
 
 FLOOR = -100.0
@@ -52,10 +54,16 @@ class Cache:
         self.front_end = LogMel(front_end)
         record = json.dumps(asdict(front_end), sort_keys=True)
         self.folder = folder / hashlib.sha256(record.encode()).hexdigest()[:12]
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecipeError(f"cannot be made: {error.strerror}", path=self.folder) from error
 
     def get(self, path: str, teachers: Sequence[str], listen: Listen) -> Sample:
-        """Return the sample of ``path`` (below root), computing what is not cached. Raises AudioError."""
+        """Return the sample of ``path`` (below root), computing what is not cached.
+
+        Raises AudioError, and RecipeError where the cache cannot be written.
+        """
         place = self.folder / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:24]}.npz"
         sample = self._load(place)
         missing = [name for name in teachers if sample is None or name not in sample.teachers]
@@ -68,17 +76,22 @@ class Cache:
 
     def _load(self, place: Path) -> Sample | None:
         try:
-            with np.load(place, allow_pickle=False) as stored:
+            with place.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 names = [name for name in stored.files if name != "mel"]
                 return Sample(stored["mel"], {name: stored[name] for name in names})
-        except FileNotFoundError:
-            return None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None  # not there, or damaged: it is computed again
 
     def _save(self, place: Path, sample: Sample) -> None:
-        temporary = place.with_suffix(f".{os.getpid()}.tmp")
-        with temporary.open("wb") as out:
-            np.savez(out, mel=sample.mel, **sample.teachers)  # type: ignore[arg-type]
-        temporary.replace(place)
+        try:
+            with whole(place) as out:
+                np.savez(out, mel=sample.mel, **sample.teachers)  # type: ignore[arg-type]
+        except OSError as error:
+            raise RecipeError(
+                f"cannot be written: {error.strerror or error}",
+                path=place,
+                hint="free some space, or name another folder with --cache; then run again",
+            ) from error
 
     @torch.inference_mode()
     def _mel(self, path: Path) -> NDArray[np.uint8]:

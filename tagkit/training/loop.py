@@ -7,10 +7,12 @@ validation: a run that is killed loses at most the steps since.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from tagkit.errors import RecipeError
+from tagkit.files import whole
 from tagkit.recipe import Train
 
 Batch = tuple[Tensor, Tensor]  # input of the model, targets (batch, tags)
@@ -43,9 +46,11 @@ class Plan:
 def fit(model: nn.Module, plan: Plan, train: Train, run: Path, *, resume: bool = False) -> float:
     """Train ``model`` in place, leave it with its best weights, return their validation figure.
 
-    Raises RecipeError when the loss is no longer a number, naming the step.
+    Raises RecipeError when the loss or the validation figure is no number, naming the step; where
+    the run folder cannot be written; and for a checkpoint that is damaged or another model's.
     """
-    run.mkdir(parents=True, exist_ok=True)
+    with _writing(run):
+        run.mkdir(parents=True, exist_ok=True)
     accelerator = Accelerator()
     # A third faster for 2-D convolutions on a CPU; nothing else changes.
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -88,7 +93,12 @@ def fit(model: nn.Module, plan: Plan, train: Train, run: Path, *, resume: bool =
                 "seconds": round(time.monotonic() - started, 1),
             }
             losses.clear()
-            with (run / "log.jsonl").open("a", encoding="utf-8") as log:
+            if math.isnan(figure):
+                raise RecipeError(
+                    f"the validation figure is no number at step {step + 1}",
+                    hint="are there at least two validation tracks on which the teachers differ?",
+                )
+            with _writing(run), (run / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps(entry) + "\n")
             progress.update(bar, note=f"loss {entry['loss']:.3f}  validation {figure:.3f}")
             if figure > best:
@@ -97,7 +107,7 @@ def fit(model: nn.Module, plan: Plan, train: Train, run: Path, *, resume: bool =
             state = {"model": inner.state_dict(), "optimizer": optimizer.state_dict()}
             state |= {"schedule": schedule.state_dict(), "step": step + 1, "best": best}
             _save(run / "last.pt", state)
-    inner.load_state_dict(torch.load(run / "best.pt", weights_only=True)["model"])
+    inner.load_state_dict(_read(run / "best.pt")["model"])
     inner.eval()
     return best
 
@@ -110,17 +120,45 @@ def _rate(step: int, train: Train) -> float:
 
 
 def _restore(path: Path, model: nn.Module, optimizer: Any, schedule: Any) -> tuple[int, float]:
-    state = torch.load(path, weights_only=True)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    schedule.load_state_dict(state["schedule"])
-    return state["step"], state["best"]
+    state = _read(path)
+    try:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        return state["step"], state["best"]
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise RecipeError(
+            "this checkpoint is of another model", path=path, hint="start anew without --resume"
+        ) from error
+
+
+def _read(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged one may fail in any way
+        raise RecipeError(
+            f"cannot be read: {type(error).__name__}", path=path, hint="start anew without --resume"
+        ) from error
 
 
 def _save(path: Path, state: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    temporary.replace(path)
+    # Into memory first: a plain write then meets the full disk, and its OSError says so.
+    data = io.BytesIO()
+    torch.save(state, data)
+    with _writing(path), whole(path) as file:
+        file.write(data.getbuffer())
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RecipeError(
+            f"cannot be written: {error.strerror or error}",
+            path=path,
+            hint="free some space, then go on with --resume",
+        ) from error
 
 
 def _progress() -> Progress:

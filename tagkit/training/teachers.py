@@ -64,7 +64,10 @@ def gather(
             failed.append(error)
     for split, found in samples.items():
         if len(found) < 2:
-            raise RecipeError(f"the split {split!r} has {len(found)} usable tracks; it needs two")
+            raise RecipeError(
+                f"the split {split!r} has {len(found)} usable tracks; it needs two",
+                hint=f"{len(failed)} files failed, the first: {failed[0]}" if failed else None,
+            )
     tracks = {
         split: Tracks([torch.from_numpy(s.mel) for s in found], teachers.targets(found))
         for split, found in samples.items()
