@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,32 @@ def test_thresholds_combine_like_probabilities_unless_the_file_says_otherwise(
     found = ensemble.load([str(toml)]).thresholds
     # happy: only the first card has thresholds; piano: nobody has one.
     assert np.allclose(found, [0.4, ensemble.DEFAULT_THRESHOLD, 0.7])
+
+
+def test_a_combiner_has_the_thresholds_of_what_it_says(pair: tuple[Path, Path]) -> None:
+    combiner = models.build("combiner", 2, inputs=6, hidden=(4, 4)).eval()
+    card = Card(
+        name="c",
+        architecture="combiner",
+        arguments={"inputs": 6, "hidden": [4, 4]},
+        front_end=None,
+        tags=(canonical("sad"), canonical("happy")),
+        outputs=("sad", "happy"),
+        thresholds=(0.3, 0.2),
+    )
+    bundle.save(pair[0].parent / "c.safetensors", card, combiner, None)
+    toml = pair[0].parent / "t.toml"
+    toml.write_text('members = ["a", "b"]\ncombine = "learned"\ncombiner = "c"\n')
+    found = ensemble.load([str(toml)])
+    assert [tag.name for tag in found.tags] == ["happy", "sad"]
+    assert np.allclose(found.thresholds, [0.2, 0.3])
+
+
+def test_a_steep_calibration_is_no_overflow(tmp_path: Path) -> None:
+    card = ensemble.read_card(make(tmp_path / "x.safetensors", "happy sad"))
+    card = dataclasses.replace(card, calibration=((50.0, 0.0), (-50.0, 0.0)))
+    found = ensemble.calibrated(card, np.array([[0.0, 0.0]], np.float32))
+    assert np.allclose(found, [[0.0, 1.0]])
 
 
 def test_models_on_the_command_line_are_an_ensemble(pair: tuple[Path, Path]) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -67,27 +67,32 @@ class Ensemble:
     own_thresholds: Mapping[Tag, float] = field(default_factory=dict)
 
     @cached_property
+    def _voices(self) -> list[tuple[Card, float]]:
+        """Whose outputs are the answer, and with which weight: the combiner's, or every member's."""
+        if self.combiner is not None:
+            return [(read_card(self.combiner), 1.0)]
+        return [(member.card, member.weight) for member in self.members]
+
+    @cached_property
     def tags(self) -> tuple[Tag, ...]:
         """The joint vocabulary, by category, then by name."""
-        cards = [member.card for member in self.members]
-        if self.combiner is not None:
-            cards = [read_card(self.combiner)]
-        found = {tag for card in cards for tag in card.tags}
+        found = {tag for card, _ in self._voices for tag in card.tags}
         return tuple(sorted(found, key=lambda tag: (CATEGORIES.index(tag.category), tag.name)))
 
     @cached_property
     def thresholds(self) -> FloatArray:
-        """One a tag (tags,): the ensemble's own, else the weighted mean of the members' that have one."""
+        """One a tag (tags,): the ensemble's own, else the weighted mean of the members' that have one
+        (with a combiner: the combiner's)."""
         sums = np.zeros(len(self.tags))
         parts = np.zeros(len(self.tags))
-        for member in self.members:
-            if member.card.thresholds is None:
+        for card, weight in self._voices:
+            if card.thresholds is None:
                 continue
-            values = np.array(member.card.thresholds)
-            for column, outputs in enumerate(_outputs_of(member.card, self.tags)):
+            values = np.array(card.thresholds)
+            for column, outputs in enumerate(_outputs_of(card, self.tags)):
                 if outputs:
-                    sums[column] += member.weight * values[outputs].max()
-                    parts[column] += member.weight
+                    sums[column] += weight * values[outputs].max()
+                    parts[column] += weight
         means = np.divide(sums, parts, where=parts > 0, out=np.full(len(sums), DEFAULT_THRESHOLD))
         for column, tag in enumerate(self.tags):
             means[column] = self.own_thresholds.get(tag, means[column])
@@ -150,14 +155,10 @@ def _from_toml(path: Path) -> Ensemble:
         _member(_beside(path, name), float(weight))
         for name, weight in zip(names, weights or [1.0] * count, strict=True)
     )
-    known = {tag for member in members for tag in member.card.tags}
-    return Ensemble(
-        str(table.get("name", path.stem)),
-        members,
-        how,
-        _beside(path, table["combiner"]) if how == "learned" else None,
-        {canonical(name, known): float(value) for name, value in thresholds.items()},
-    )
+    combiner = _beside(path, table["combiner"]) if how == "learned" else None
+    found = Ensemble(str(table.get("name", path.stem)), members, how, combiner)
+    own = {canonical(name, found.tags): float(value) for name, value in thresholds.items()}
+    return replace(found, own_thresholds=own)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -254,5 +255,6 @@ def _logit(probabilities: FloatArray) -> FloatArray:
 
 
 def _sigmoid(logits: FloatArray) -> FloatArray:
-    found: FloatArray = (1 / (1 + np.exp(-logits))).astype(np.float32)
+    # A steep calibration makes logits beyond what float32 can take the power of.
+    found: FloatArray = (1 / (1 + np.exp(-np.clip(logits, -80, 80)))).astype(np.float32)
     return found
