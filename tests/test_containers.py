@@ -630,6 +630,52 @@ def test_flac_comments_beyond_what_a_block_holds_are_left_alone(tmp_path: Path) 
     assert path.read_bytes() == data
 
 
+def test_wav_whose_header_ends_before_its_sound_is_refused(tmp_path: Path) -> None:
+    """A tag would come to stand in front of the format."""
+    path = media.make(tmp_path, "wav")
+    data = path.read_bytes()
+    path.write_bytes(data[:4] + struct.pack("<I", 4) + data[8:])
+    with pytest.raises(TagError, match="before its sound"):
+        open_tags(path)
+
+
+def test_flac_keeps_what_lies_behind_its_comments(tmp_path: Path) -> None:
+    path = media.make(tmp_path, "flac")
+    write(path, theme=["film"])
+    data, comment = path.read_bytes(), b"\x0a\0\0\0THEME=film"
+    at = data.index(comment) + len(comment)
+    head = data.index(b"\4", 42)  # behind "fLaC" and STREAMINFO
+    size = int.from_bytes(data[head + 1 : head + 4], "big") + 4
+    data = data[: head + 1] + size.to_bytes(3, "big") + data[head + 4 : at] + b"more" + data[at:]
+    path.write_bytes(data)
+    before, heard = open_tags(path).foreign(), decoded(path)
+    write(path, mood=["happy"])
+    assert open_tags(path).foreign() == before and before["vorbis/behind"] == b"more"
+    assert decoded(path) == heard
+    assert b"THEME=film\x0a\0\0\0MOOD=happymore" in path.read_bytes()
+
+
+def test_flac_whose_picture_is_larger_than_a_block_can_say_is_refused(tmp_path: Path) -> None:
+    """Some taggers wrote such ones: the size lost its upper bits, and nobody knows what is audio."""
+    path = media.make(tmp_path, "flac")
+    data = path.read_bytes()
+    size = (1 << 24) + 50
+    picture = b"\6" + (size % (1 << 24)).to_bytes(3, "big") + b"\x01" * size
+    path.write_bytes(data[:42] + picture + data[42:])
+    before = path.read_bytes()
+    with pytest.raises(TagError):
+        write(path, mood=["happy"])
+    assert path.read_bytes() == before
+
+
+def test_mp4_with_a_compressed_moov_is_refused(tmp_path: Path) -> None:
+    path = media.make(tmp_path, "m4a")
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"trak", b"cmov"))
+    with pytest.raises(NoWriterError, match="compressed"):
+        open_tags(path)
+
+
 def test_wav_beyond_32_bits_is_refused(tmp_path: Path) -> None:
     path = media.make(tmp_path, "wav")
     data = path.read_bytes()

@@ -109,6 +109,8 @@ def refuse_odd(file: BinaryIO, root: Box) -> Box:
                 raise NoWriter("MP4 files with video are not written")
     if root.all(b"moof") or root.all(b"mfra") or moov.all(b"mvex"):
         raise NoWriter("fragmented MP4 files are not written")
+    if moov.all(b"cmov"):
+        raise NoWriter("MP4 files with a compressed moov box are not written")
     if root.all(b"meta"):
         raise NoWriter("MP4 files with items of their own (iloc) are not written")
     if moov.find(b"trak", b"mdia", b"minf", b"stbl", b"saio"):

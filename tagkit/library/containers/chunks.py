@@ -69,6 +69,8 @@ class ChunkHome:
             at = chunk.end
             if len(chunks) > _MOST_CHUNKS:
                 raise Broken("it has more chunks than any real file")
+        if not any(chunk.name == self._audio for chunk in chunks):
+            raise Broken("its header ends before its sound")  # of a recorder that never came back
         return chunks
 
     def put(self, file: BinaryIO, data: bytes) -> None:

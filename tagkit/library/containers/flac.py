@@ -34,11 +34,11 @@ class Flac(comments.Comments):
         if len(own) > 1:
             raise Broken("it has two blocks of comments")
         data = read_at(file, own[0].offset, own[0].size) if own else _NO_COMMENTS
-        self._vendor, items, _ = comments.parse(data)
+        self._vendor, items, self._behind = comments.parse(data)
         super().__init__(items)
 
     def write(self, file: BinaryIO) -> None:
-        data = comments.render(self._vendor, self.items)
+        data = comments.render(self._vendor, self.items) + self._behind
         if len(data) > _LONGEST:
             raise Broken("its comments would be longer than a block can be")
         blocks: list[tuple[int, bytes]] = []
@@ -62,7 +62,7 @@ class Flac(comments.Comments):
             found[f"block{block.kind}#{number}"] = digest_at(file, block.offset, block.size)
         if self._start:
             found["in front"] = digest_at(file, 0, self._start)
-        return found | {"vendor": self._vendor}
+        return found | {"vendor": self._vendor, "behind": self._behind}
 
 
 def _render(blocks: list[tuple[int, bytes]]) -> bytes:
