@@ -538,6 +538,7 @@ print("ready", flush=True)
 for turn in range(10**6):
     for path in files:
         assert writer.apply(library.propose(path, {"mood": [f"mood {turn}"]})).error is None
+        print("written", flush=True)
 """
 
 
@@ -546,12 +547,14 @@ def test_killed_at_any_moment_every_file_is_whole_and_the_journal_knows(library,
     audio = {path: audio_digest(path) for path in files}
     foreign = {path: LAYOUT.open(path).foreign() for path in files}
     argv = [sys.executable, "-c", LOOP, str(tmp_path)]
-    for delay in (0.02, 0.05, 0.08, 0.11):
+    for written, delay in enumerate((0.0, 0.002, 0.005, 0.01, 0.02)):
         with subprocess.Popen(
             argv, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1]
         ) as process:
             assert process.stdout.readline() == b"ready\n"
-            time.sleep(delay)
+            for _ in range(written):  # so far at least, however slow the machine is
+                assert process.stdout.readline() == b"written\n"
+            time.sleep(delay)  # and then at some moment of the next
             process.kill()
         library.settle()
         assert library.journal.unsettled() == []

@@ -1,0 +1,124 @@
+"""The ground of the store and the journal: durable, patient, and plain about what is wrong."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from tagkit.errors import StoreError
+from tagkit.library import database
+from tagkit.library.database import Database
+
+SCHEMA = "CREATE TABLE things (name TEXT UNIQUE);\nCREATE INDEX by_name ON things (name);\n"
+
+
+def made(path: Path, **options: bool) -> Database:
+    return Database(path, name="shelf", schema=SCHEMA, version=1, **options)
+
+
+def pragma(db: Database, name: str) -> object:
+    return db.rows(f"PRAGMA {name}", make=lambda row: row[0])[0]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "made" / "shelf.sqlite"
+
+
+@pytest.mark.parametrize(("durable", "level"), [(True, 2), (False, 1)])
+def test_a_log_ahead_and_flushed_as_often_as_asked(path: Path, durable: bool, level: int) -> None:
+    db = made(path, durable=durable)
+    assert pragma(db, "journal_mode") == "wal"
+    assert pragma(db, "synchronous") == level
+    assert pragma(db, "foreign_keys") == 1
+    assert pragma(db, "busy_timeout") == database.BUSY_SECONDS * 1000
+    db.close()
+
+
+def test_a_transaction_happens_whole_or_not_at_all(path: Path) -> None:
+    db = made(path)
+    with pytest.raises(KeyboardInterrupt), db.transaction():
+        db.run("INSERT INTO things VALUES (?)", "half")
+        raise KeyboardInterrupt
+    with db.transaction():
+        assert db.run("INSERT INTO things VALUES (?)", "whole") == 1
+    assert db.rows("SELECT name FROM things", make=lambda row: row[0]) == ["whole"]
+    db.close()
+    assert pragma(made(path), "user_version") == 1  # nor is anything made twice
+
+
+def test_who_finds_it_busy_waits(path: Path) -> None:
+    db = made(path)
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.2, lambda: other.execute("ROLLBACK"))
+    timer.start()
+    db.run("INSERT INTO things VALUES ('late')")
+    timer.join()
+    other.close()
+    db.close()
+
+
+def test_who_has_waited_long_enough_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(path).close()
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
+    db = made(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with (
+        pytest.raises(StoreError, match=r"shelf cannot be used.*locked") as caught,
+        db.transaction(),
+    ):
+        pass
+    assert caught.value.path == str(path) and "another program" in (caught.value.hint or "")
+    other.close()
+    db.close()
+
+
+def test_a_full_disk_undoes_the_transaction_and_is_said(path: Path) -> None:
+    db = made(path)
+    db.run("PRAGMA max_page_count = 1")
+    with pytest.raises(StoreError, match="full") as caught, db.transaction():
+        for number in range(1000):
+            db.run("INSERT INTO things VALUES (?)", str(number) * 100)
+    assert "disk full" in (caught.value.hint or "")
+    assert db.rows("SELECT count(*) FROM things", make=lambda row: row[0]) == [0]
+    db.close()
+
+
+def test_a_newer_one_is_left_alone_and_the_way_out_is_said(path: Path) -> None:
+    db = made(path)
+    db.run("PRAGMA user_version = 2")
+    db.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="newer tagkit") as caught:
+        made(path)
+    assert "update tagkit" in (caught.value.hint or "")
+    assert path.read_bytes() == before
+
+
+def test_a_database_of_another_kind_is_left_alone(path: Path) -> None:
+    made(path).close()
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="another kind"):
+        Database(path, name="cellar", schema=SCHEMA, version=1)
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_one_is_called_damaged(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"no database at all, and long enough to see it. " * 50)
+    with pytest.raises(StoreError, match="damaged") as caught:
+        made(path)
+    assert "move it away" in (caught.value.hint or "")
+
+
+def test_our_own_mistakes_are_not_blamed_on_the_disk(path: Path) -> None:
+    db = made(path)
+    db.run("INSERT INTO things VALUES ('a')")
+    with pytest.raises(sqlite3.IntegrityError):
+        db.run("INSERT INTO things VALUES ('a')")
+    db.close()
