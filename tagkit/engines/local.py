@@ -54,7 +54,7 @@ def analyse(
         else:
             store.record_failure(look.key, look.missing, result.error)
         yield Heard(result.path, True, result.duration, result.error)
-        yield from todo.passed()
+        yield from todo.done(look.key, result.error)
 
 
 def _load(ensemble: Ensemble, windows: int, jobs: int, device: str) -> Analyser:
@@ -71,7 +71,9 @@ class _Todo:
     def __init__(self, looks: Iterator[Look]) -> None:
         self._looks = looks
         self._keys: set[str] = set()  # contents under way or done in this run
+        self._errors: dict[str, str] = {}  # of those that failed in this run
         self._passed: list[Heard] = []
+        self._same: dict[str, list[Path]] = {}  # other names of contents that are under way
         self.waiting: Look | None = None
         self.taken: dict[Path, Look] = {}
 
@@ -81,7 +83,11 @@ class _Todo:
             if self._is_new(look):
                 self.waiting = look
                 return
-            yield Heard(look.path, False, 0.0, look.error)
+            if look.key in self._same:
+                self._same[look.key].append(look.path)
+            else:
+                error = look.error or self._errors.get(look.key or "")
+                yield Heard(look.path, False, 0.0, error)
 
     def tasks(self) -> Iterator[Task]:
         from tagkit.inference.pipeline import Task
@@ -91,8 +97,11 @@ class _Todo:
             yield Task(look.path, look.missing)
             self._passed += self._until_next()
 
-    def passed(self) -> Iterator[Heard]:
-        """Yield the known files that were met while looking for tasks."""
+    def done(self, key: str, error: str | None) -> Iterator[Heard]:
+        """Yield the other names of a content that is done now, and the known files met so far."""
+        if error is not None:
+            self._errors[key] = error
+        yield from (Heard(path, False, 0.0, error) for path in self._same.pop(key))
         found, self._passed = self._passed, []
         yield from found
 
@@ -106,4 +115,5 @@ class _Todo:
             return False
         assert look.key is not None
         self._keys.add(look.key)
+        self._same[look.key] = []
         return True
