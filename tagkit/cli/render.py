@@ -23,6 +23,9 @@ Renderer: TypeAlias = Callable[[Iterable[Track], Sequence[Tag], bool], Iterator[
 #: More rows than this nobody reads on a terminal; they would also have to be held in memory.
 MOST_ROWS = 500
 
+_GAP = 2  # between two columns
+_LEAST = len("instrument")  # the longest of the headings
+
 
 def jsonl(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator[Track]:
     """A line a track. Undecodable bytes of a name are ``\\udc80`` to ``\\udcff``, as Python reads them."""
@@ -100,23 +103,47 @@ def table(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator
         else:
             more += 1
         yield track
+    console = Console()
     categories = list(dict.fromkeys(d.category for t in rows for d in t.decisions))
     categories.sort(key=[tag.category for tag in tags].index)
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("file", *categories):
-        grid.add_column(name, overflow="fold")
+    cells = [
+        (Text(f"  {printable(t.path.name)}"), *(_cell(t, category) for category in categories))
+        for t in rows
+    ]
+    columns = list(zip(("file", *categories), _widths(cells, console.width), strict=True))
+    if rows:
+        console.print(_grid(columns, [Text(name, style="bold") for name, _ in columns]))
     folder: Path | None = None
-    for track in rows:
+    for track, row in zip(rows, cells, strict=True):
         if track.path.parent != folder:
             folder = track.path.parent
-            grid.add_row(Text(f"{_short(folder)}{os.sep}", style="dim"))
-        cells = (_cell(track, category) for category in categories)
-        grid.add_row(Text(f"  {printable(track.path.name)}"), *cells)
-    console = Console()
-    if rows:
-        console.print(grid)
+            console.print(Text(f"{_short(folder)}{os.sep}", style="dim"), soft_wrap=True)
+        console.print(_grid(columns, row))
     if more:
         console.print(f"… and {more:,} more; --format jsonl or csv prints every one", style="dim")
+
+
+def _grid(columns: Sequence[tuple[str, int]], row: Sequence[Text]) -> Table:
+    grid = Table.grid(padding=(0, _GAP, 0, 0), pad_edge=False)
+    for _, width in columns:
+        grid.add_column(width=width, overflow="fold")
+    grid.add_row(*row)
+    return grid
+
+
+def _widths(rows: Sequence[Sequence[Text]], room: int) -> list[int]:
+    """Share the room out: columns that need little get that, the wide ones equal parts of the rest."""
+    needed = [
+        max(_LEAST, *(cell.cell_len for cell in column)) for column in zip(*rows, strict=True)
+    ]
+    room -= _GAP * (len(needed) - 1)
+    widths = [0] * len(needed)
+    for left, column in zip(
+        range(len(needed), 0, -1), sorted(range(len(needed)), key=needed.__getitem__), strict=True
+    ):
+        widths[column] = max(_LEAST, min(needed[column], room // left))
+        room -= widths[column]
+    return widths
 
 
 def _cell(track: Track, category: str) -> Text:
