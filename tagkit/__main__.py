@@ -1,5 +1,20 @@
-"""``python -m tagkit`` is the ``tagkit`` command."""
+"""The ``tagkit`` command, and ``python -m tagkit``."""
 
-from tagkit.cli.main import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """Run the command line; a Ctrl-C while Python still loads it is one like any other."""
+    try:
+        from tagkit.cli.main import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; everything finished is kept\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -29,9 +29,15 @@ from tagkit.cli.writing import reported
 class _Group(TyperGroup):
     """Every command's errors end the same way."""
 
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        with reported():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: Any) -> Any:  # typer brings its own copy of click's Context
         with reported():
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # a full disk shows here, where it becomes a word
+            return result
 
 
 app = typer.Typer(
@@ -76,9 +82,7 @@ def root(
 
 def main() -> None:
     """Run the command line and exit."""
-    try:
-        app()
-    except BrokenPipeError:
-        # The reader has what it wanted (head, less); Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by the caller, as cron jobs do
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+    app()
