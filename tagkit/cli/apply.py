@@ -49,7 +49,7 @@ def apply(
             for planned in writing.track(loaded, "apply", total=loaded.count):
                 change = roots.move(planned)
                 if dry_run:
-                    tally.add(check(change, layout))
+                    tally.add(check(change, layout, options))
                 else:
                     writer = session.writer(None, layout, loaded.header.model)
                     tally.add(writer.apply(change))

@@ -10,6 +10,7 @@ from tagkit.cli import writing
 from tagkit.errors import AudioError, NoWriterError, TagError, UsageError
 from tagkit.library.change import FileChange
 from tagkit.library.layout import Layout
+from tagkit.library.saving.safesave import SaveOptions
 from tagkit.library.writer import Outcome, is_written, refuse_if_changed
 
 
@@ -37,7 +38,7 @@ class Roots:
         return change
 
 
-def check(change: FileChange, layout: Layout) -> Outcome:
+def check(change: FileChange, layout: Layout, options: SaveOptions) -> Outcome:
     """Show the change if it could be applied now, and say what would become of it."""
     try:
         tags = layout.open(change.path)
@@ -48,4 +49,4 @@ def check(change: FileChange, layout: Layout) -> Outcome:
         return Outcome(change.path, "skipped", error)
     except (AudioError, TagError) as error:
         return Outcome(change.path, "failed", error)
-    return writing.preview(change)
+    return writing.preview(change, options)

@@ -54,6 +54,9 @@ def load(given: str | None, app: typer.Typer) -> dict[str, Any] | None:
 def _options(
     command: str, values: object, commands: Mapping[str, Any], path: Path
 ) -> dict[str, Any]:
+    if command in commands and isinstance(values, dict) and hasattr(commands[command], "commands"):
+        inner = commands[command].commands
+        return {name: _options(name, below, inner, path) for name, below in values.items()}
     if command not in commands or not isinstance(values, dict):
         raise UsageError(
             f"[{command}] is no command's table", path=path, hint=f"one of {', '.join(commands)}"
@@ -70,5 +73,6 @@ def _options(
             near = get_close_matches(key, names, n=1)
             hint = f"did you mean {near[0]}?" if near else f"see tagkit {command} --help"
             raise UsageError(f"[{command}] has no option {key}", path=path, hint=hint)
-        found[names[key].name] = value
+        several = names[key].multiple and not isinstance(value, list)
+        found[names[key].name] = [value] if several else value
     return found

@@ -40,5 +40,7 @@ def strip(
             if not dry_run:
                 writing.confirm(len(found), yes)
             for change, layout in writing.track(found, "strip"):
-                tally.add(writing.preview(change) if dry_run else work.apply(change, layout))
+                tally.add(
+                    writing.preview(change, options) if dry_run else work.apply(change, layout)
+                )
         tally.end("would be stripped" if dry_run else "stripped")

@@ -20,6 +20,7 @@ WRITTEN = ("mood", "theme", "instrument")
 
 
 def tag(
+    context: typer.Context,
     inputs: Annotated[
         list[str] | None, typer.Argument(metavar="PATH...", help="Audio files and folders.")
     ] = None,
@@ -129,10 +130,14 @@ def tag(
     chosen = format_ or ("table" if dry_run or sys.stdout.isatty() else "jsonl")
     if chosen not in render.FORMATS:
         raise UsageError(f"no format is called {chosen!r}", hint=", ".join(render.FORMATS))
+    if write and (dry_run or plan) and writing.is_default(context, "write"):
+        write = False  # it is a habit from the config file, and this run is an exception
     if write and (dry_run or plan):
         raise UsageError("--write does not go with --dry-run or --plan", hint="choose one")
     if not inputs and input_list is None:
         raise UsageError("nothing to listen to", hint="name files or folders, or --input-list")
+    if plan:
+        _require_target(plan)
     policy = tagging.policy(existing, genre)
     wanted = _categories(categories, genre)
     tag_options = TagOptions(
@@ -154,7 +159,11 @@ def tag(
             run.show(shown, all_tags)
         else:
             changes_shown = dry_run and chosen == "table"
-            run.propose(None if changes_shown else shown, all_tags)
+            saving = writing.save_options(
+                keep_mtime=keep_mtime, through_links=through_links, force=force
+            )
+            rehearse = saving if dry_run and not plan else None  # a plan may be for elsewhere
+            run.propose(None if changes_shown else shown, all_tags, rehearse)
             if changes_shown:
                 run.show_changes()
             if dry_run:
@@ -162,11 +171,16 @@ def tag(
             if plan:
                 run.save(plan)
             if write:
-                saving = writing.save_options(
-                    keep_mtime=keep_mtime, through_links=through_links, force=force
-                )
                 run.write(saving, yes)
         run.end()
+
+
+def _require_target(plan: Path) -> None:
+    """Raise UsageError where no plan can be saved: before hours of listening, not after them."""
+    if plan.exists() and not plan.is_file():
+        raise UsageError("is no regular file", path=plan, hint="name a new file for the plan")
+    if not plan.absolute().parent.is_dir():
+        raise UsageError("its folder is not there", path=plan, hint="make the folder first")
 
 
 def _categories(given: str, genre: str) -> tuple[str, ...]:

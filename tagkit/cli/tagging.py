@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -15,8 +13,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from tagkit import __version__
 from tagkit.cli import writing
@@ -37,7 +33,7 @@ from tagkit.library.runs.journal import Journal
 from tagkit.library.runs.settle import open_journal
 from tagkit.library.saving.safesave import SaveOptions
 from tagkit.library.store import Store, default_path
-from tagkit.library.writer import Writer
+from tagkit.library.writer import Outcome, Writer
 from tagkit.thresholds import Options
 from tagkit.vocab import canonical
 
@@ -95,7 +91,9 @@ class Tagging:
         self._journal: Journal | None = None
         self._paths: list[Path] = []
         self._counts: Counter[str] = Counter()
-        self._reasons: Counter[str] = Counter()
+        self._missing = 0  # that were named and could not be taken
+        self._passed_over: Counter[str] = Counter()  # met in folders, and none of the files
+        self._reasons: dict[str, list[str]] = {}  # why files were skipped, and which
         self._heard = 0.0  # seconds of music newly analysed
         self._bytes = 0  # that a write rewrites
 
@@ -122,9 +120,10 @@ class Tagging:
             if isinstance(report, scan.Found):
                 self._paths.append(report.path)
             elif report.failed:
+                self._missing += 1
                 self._fail(TagkitError(report.reason, path=report.path))
             else:
-                self._skip(report.reason)
+                self._passed_over[report.reason] += 1
 
     def analyse(self, jobs: int, device: str, retry: bool) -> None:
         """Listen to what the store lacks."""
@@ -137,9 +136,8 @@ class Tagging:
             device=device,
             retry=retry,
         )
-        with _progress() as progress:
-            bar = progress.add_task("listen", total=len(self._paths), rate="")
-            done = 0
+        done = 0
+        with writing.progress("listen", len(self._paths)) as advance:
             for item in heard:
                 if item.error is not None:
                     self._fail(TagkitError(item.error, path=item.path))
@@ -147,22 +145,25 @@ class Tagging:
                 self._heard += item.duration
                 done += item.analysed
                 elapsed = time.monotonic() - self._started
-                progress.update(
-                    bar, advance=1, rate=f"{done / elapsed:.1f} files/s" if done else ""
-                )
+                advance(f"{done / elapsed:.1f} files/s" if done else "")
 
     def show(self, render: Renderer, every: bool) -> None:
         """Print the decided tags."""
         for track in render(self._decided(), self.job.ensemble.tags, every):
             self._counts["with tags" if track.decisions else "without tags"] += 1
 
-    def propose(self, render: Renderer | None, every: bool) -> None:
-        """Compare with what the files hold, and put aside what is to change."""
+    def propose(
+        self, render: Renderer | None, every: bool, rehearse: SaveOptions | None = None
+    ) -> None:
+        """Compare with what the files hold, and put aside what is to change.
+
+        With ``rehearse``, files that a write with these options would refuse are left out and said.
+        """
         tracks: Iterator[deciding.Track] = self._decided()
         if render is not None:
             tracks = render(tracks, self.job.ensemble.tags, every)
         changes = (change for track in tracks if (change := self._change(track)) is not None)
-        save_plan(self._waiting, self._counted(changes), self._header())
+        save_plan(self._waiting, self._counted(changes, rehearse), self._header())
 
     def show_changes(self) -> None:
         """Print each file's fields, old → new."""
@@ -185,29 +186,19 @@ class Tagging:
         if not count:
             return
         writing.confirm(count, yes)
-        journal = self._open_journal()
-        run = journal.begin(
-            "tag",
-            command=sys.argv,
-            version=__version__,
-            model=self.job.stamp.model,
-            settings=self.job.layout.settings(),
-        )
-        writer = Writer(journal, run, self.job.layout.open, options)
-        try:
-            with _progress() as progress:
-                bar = progress.add_task("write", total=count, rate="")
-                for change in Plan(self._waiting):
-                    self._write(writer, change)
-                    progress.advance(bar)
-        finally:
-            journal.finish(run)
+        job = self.job
+        with writing.session(self._open_journal(), "tag", options) as session:
+            for change in writing.track(Plan(self._waiting), "write", total=count):
+                self._write(session.writer(None, job.layout, job.stamp.model), change)
 
     def end(self) -> None:
         """Say what was done; exit 1 where a file failed."""
         say(self._summary())
-        for reason, count in self._reasons.most_common():
-            say(f"  skipped {count:,}: {reason}")
+        for reason, paths in sorted(self._reasons.items(), key=lambda item: -len(item[1])):
+            more = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
+            say(f"  skipped {len(paths):,}: {reason}: {paths[0]}{more}")
+        for reason, count in self._passed_over.most_common():
+            say(f"  passed over {count:,}: {reason}")
         if self._counts["failed"]:
             raise typer.Exit(1)
 
@@ -233,7 +224,7 @@ class Tagging:
                 options=self.job.policy,
             )
         except NoWriterError as error:
-            self._skip(error.message)
+            self._skip(error)
         except TagError as error:
             self._fail(error)
         except OSError as error:
@@ -251,23 +242,30 @@ class Tagging:
                 wanted[PROBABILITY + category] = texts
         return wanted
 
-    def _counted(self, changes: Iterable[FileChange]) -> Iterator[FileChange]:
+    def _counted(
+        self, changes: Iterable[FileChange], rehearse: SaveOptions | None
+    ) -> Iterator[FileChange]:
         for change in changes:
             self._counts["kept"] += bool(change.kept)
+            if change.changes and rehearse and (refused := writing.refusal(change, rehearse)):
+                self._count(refused)
+                continue
             self._counts["to write" if change.changes else "unchanged"] += 1
             if change.changes:
                 self._bytes += change.size
                 yield change
 
     def _write(self, writer: Writer, change: FileChange) -> None:
-        outcome = writer.apply(change)
+        self._count(writer.apply(change))
+
+    def _count(self, outcome: Outcome) -> None:
         if outcome.status == "failed" and outcome.error is not None:
             self._fail(outcome.error)
         elif outcome.status == "skipped" and outcome.error is not None:
-            self._skip(outcome.error.message)
+            self._skip(outcome.error)
         else:
-            self._counts["tagged"] += 1
-            self._store.retagged(change.path)
+            self._counts["tagged" if outcome.status == "written" else "unchanged"] += 1
+            self._store.retagged(outcome.path)
 
     def _open_journal(self) -> Journal:
         if self._journal is None:
@@ -282,36 +280,24 @@ class Tagging:
         self._counts["failed"] += 1
         say(f"failed: {error}")
 
-    def _skip(self, reason: str) -> None:
-        self._reasons[reason] += 1
+    def _skip(self, error: TagkitError) -> None:
+        reason = f"{error.message} ({error.hint})" if error.hint else error.message
+        self._reasons.setdefault(reason, []).append(error.path or "")
 
     def _summary(self) -> str:
         counts = self._counts
         seconds = time.monotonic() - self._started
-        words = [f"{len(self._paths):,} files"]
+        words = [f"{len(self._paths) + self._missing:,} files"]
         for name in ("analysed", "with tags", "without tags", "tagged", "unchanged"):
             if counts[name]:
                 words.append(f"{counts[name]:,} {name}")
         if counts["kept"]:
             words.append(f"{counts['kept']:,} with fields kept because they are yours")
         if self._reasons:
-            words.append(f"{sum(self._reasons.values()):,} skipped")
+            words.append(f"{sum(map(len, self._reasons.values())):,} skipped")
         if counts["failed"]:
             words.append(f"{counts['failed']:,} failed")
         words.append(f"{seconds:.1f} s")
         if self._heard:
             words.append(f"{self._heard / seconds:,.0f} × real time")
         return ", ".join(words)
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(show_speed=False),
-        TextColumn("{task.completed}/{task.total} {task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not os.isatty(2),
-    )

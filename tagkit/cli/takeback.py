@@ -14,6 +14,7 @@ from tagkit.library.runs.journal import Journal
 from tagkit.library.runs.records import Run, Write
 from tagkit.library.runs.session import Session
 from tagkit.library.runs.undo import Reversal, last_write, reversal
+from tagkit.library.saving.safesave import SaveOptions
 from tagkit.library.writer import Outcome
 
 
@@ -75,12 +76,16 @@ class Undo:
     """Takes back one write after the other, or only shows what that would do."""
 
     def __init__(
-        self, journal: Journal, session: Session, tally: writing.Tally, *, dry_run: bool
+        self,
+        journal: Journal,
+        session: Session,
+        tally: writing.Tally,
+        rehearse: SaveOptions | None,
     ) -> None:
         self._journal = journal
         self._session = session
         self._tally = tally
-        self._dry_run = dry_run
+        self._rehearse = rehearse  # with these options a write would be; None: it is
         self._runs: dict[int, Run] = {}
 
     def take_back(self, target: Target) -> None:
@@ -106,8 +111,8 @@ class Undo:
 
     def _apply(self, write: Write, found: Reversal) -> Outcome:
         change = found.change
-        if self._dry_run:
-            return writing.preview(change)
+        if self._rehearse is not None:
+            return writing.preview(change, self._rehearse)
         if not change.changes:
             self._journal.nothing_left(write.id)
             return Outcome(change.path, "unchanged")

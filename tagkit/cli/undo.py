@@ -40,7 +40,7 @@ def undo(
         run, paths = takeback.parse(targets or [], book)
         chosen = takeback.choose(book, run, paths, tally)
         with writing.session(book, "undo", options) as session:
-            undo = takeback.Undo(book, session, tally, dry_run=dry_run)
+            undo = takeback.Undo(book, session, tally, options if dry_run else None)
             if not dry_run:
                 writing.confirm(len(chosen), yes)
             for target in writing.track(chosen, "undo"):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
 
 import typer
 
-from tagkit.errors import TagkitError, UsageError, VocabularyError
+from tagkit.errors import TagError, TagkitError, UsageError, VocabularyError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from tagkit.library.change import FileChange
     from tagkit.library.runs.journal import Journal
     from tagkit.library.runs.records import Kind
@@ -74,11 +77,32 @@ def reported() -> Iterator[None]:
     except KeyboardInterrupt:
         say("interrupted; everything finished is kept")
         raise typer.Exit(130) from None
+    except BrokenPipeError:
+        # The reader has what it wanted (head, less).
+        _forget_stdout()
+        raise typer.Exit(0) from None
+    except OSError as error:
+        _forget_stdout()
+        where = f"{error.filename}: " if error.filename else "stdout: "
+        say(f"error: {where}{error.strerror or error}")
+        raise typer.Exit(1) from error
+
+
+def _forget_stdout() -> None:
+    """Send the rest to nowhere: Python would complain of the broken stdout once more at its exit."""
+    with suppress(OSError, ValueError):  # ValueError: a stand-in without a descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+_bars: list[Progress] = []  # the one that is drawn now
 
 
 def say(text: str) -> None:
     """Write a line to stderr. Names and tags come from strangers: nothing in them moves the cursor."""
-    typer.echo(printable(text), err=True)
+    if _bars:  # above the bar, not into it
+        _bars[-1].console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+    else:
+        typer.echo(printable(text), err=True)
 
 
 def printable(text: str) -> str:
@@ -101,11 +125,23 @@ def show_field(name: str, old: Sequence[str], new: Sequence[str]) -> None:
 def confirm(count: int, yes: bool) -> None:
     """Ask once before more than 100 files are written; never where nobody can answer."""
     if count > ASK_ABOVE and not yes and _answerable():
-        typer.confirm(f"Write {count:,} files?", abort=True, err=True)
+        try:
+            agreed = typer.confirm(f"Write {count:,} files?", err=True)
+        except typer.Abort as error:  # Ctrl-C, or the end of the input
+            raise KeyboardInterrupt from error
+        if not agreed:
+            say("nothing is written")
+            raise typer.Exit(1)
 
 
 def _answerable() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def is_default(context: typer.Context, name: str) -> bool:
+    """Whether an option's value comes from the config file, or from nowhere."""
+    source = context.get_parameter_source(name)
+    return source is None or source.name in ("DEFAULT", "DEFAULT_MAP")
 
 
 @dataclass
@@ -136,13 +172,32 @@ class Tally:
             raise typer.Exit(1)
 
 
-def preview(change: FileChange) -> Outcome:
-    """Show a change in place of writing it."""
+def preview(change: FileChange, options: SaveOptions) -> Outcome:
+    """Show a change in place of writing it, where the file could be written."""
     from tagkit.library.writer import Outcome
 
-    if change.changes:
-        show_change(change)
-    return Outcome(change.path, "written" if change.changes else "unchanged")
+    if not change.changes:
+        return Outcome(change.path, "unchanged")
+    if refused := refusal(change, options):
+        return refused
+    show_change(change)
+    return Outcome(change.path, "written")
+
+
+def refusal(change: FileChange, options: SaveOptions) -> Outcome | None:
+    """Return what would become of a file that may not be written, and None where it may."""
+    from tagkit.library.saving.guard import SkipError, os_errors, preflight
+    from tagkit.library.writer import Outcome
+
+    try:
+        with os_errors(change.path):
+            path = change.path.resolve(strict=True)
+        preflight(path, through_links=options.through_links)
+    except SkipError as error:
+        return Outcome(change.path, "skipped", error)
+    except TagError as error:
+        return Outcome(change.path, "failed", error)
+    return None
 
 
 def save_options(*, keep_mtime: bool, through_links: bool, force: bool) -> SaveOptions:
@@ -160,13 +215,47 @@ def session(journal: Journal, kind: Kind, options: SaveOptions) -> Session:
     return Session(journal, kind, options, command=command, version=__version__)
 
 
-def track(items: Iterable[T], doing: str, total: int | None = None) -> Iterable[T]:
+def track(items: Iterable[T], doing: str, total: int | None = None) -> Iterator[T]:
     """Show a bar with rate and remaining time while the items pass, where a person looks on."""
+    count = len(items) if isinstance(items, Sized) else total
+    with progress(doing, count) as advance:
+        for item in items:
+            yield item
+            advance("")
+
+
+@contextmanager
+def progress(doing: str, total: int | None) -> Iterator[Callable[[str], None]]:
+    """Yield a function that moves a bar on stderr by one file, with a word on its rate."""
     from rich.console import Console
-    from rich.progress import track as rich_track
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
-    return rich_track(items, doing, total=total, console=console, disable=not console.is_terminal)
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(show_speed=False),
+        TextColumn("{task.completed}/{task.total} {task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(doing, total=total, rate="")
+        _bars.append(bar)
+        try:
+            yield lambda rate: bar.update(task, advance=1, rate=rate)
+        finally:
+            _bars.remove(bar)
 
 
 def files_below(inputs: list[str], tally: Tally) -> Iterator[Path]:
