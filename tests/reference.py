@@ -36,6 +36,8 @@ def weights_by_rule(name: str) -> dict[str, torch.Tensor]:
             value = -20 + r if first else 0.1 * r
         elif key.endswith("running_var"):
             value = 400 + 10 * np.abs(r) if first else 1 + 0.2 * np.abs(r)
+        elif key == "hstft.bw_Q":
+            value = 1 + 0.05 * np.abs(r)
         elif r.ndim >= 2:
             value = r * np.sqrt(2 / np.prod(shape[1:]))
         elif key.endswith("weight"):

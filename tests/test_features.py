@@ -61,3 +61,15 @@ def test_frames_says_what_a_chunk_becomes(name: str) -> None:
 def test_impossible_front_ends_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(WeightsError, match="front end"):
         FrontEnd(48000, **wrong)  # type: ignore[arg-type]
+
+
+def test_the_harmonic_filters_are_the_published_ones() -> None:
+    from tagkit.models.harmonic_cnn import HarmonicFilters
+
+    golden = reference.golden("mel_golden")
+    filters = HarmonicFilters()
+    samples = reference.piece("Kevin_MacLeod_-_Vibe_Ace", 16000)[80000:160000]
+    with torch.inference_mode():
+        assert np.abs(filters.centres().numpy() - golden["hstft_f0"]).max() < 1e-3
+        found = filters(torch.from_numpy(samples)[None])[0].numpy()
+    assert np.abs(found - golden["hstft_db_vibeace_80000_80000"]).max() < 5e-3

@@ -22,6 +22,7 @@ BY_RULE = {
     "short_chunk_rescnn": ("short_res", 12_104_244),
     "short_chunk_cnn": ("short", 3_687_348),
     "self_attention_cnn": ("attention", 10_521_652),
+    "harmonic_cnn": ("hcnn", 3_631_551),
     "query2label": ("q2l", 18_569_780),
     "sample_cnn": ("sample", 1_869_874),
     "sample_cnn_se": ("se", 6_951_858),
@@ -36,7 +37,9 @@ def _load(architecture: str, tags: int, state: dict[str, torch.Tensor]) -> model
     model = models.build(architecture, tags).eval()
     found = model.load_state_dict(state, strict=False)
     assert not found.unexpected_keys
-    assert all(key.endswith(("num_batches_tracked", ".pe")) for key in found.missing_keys)
+    assert all(
+        key.endswith(("num_batches_tracked", ".pe", ".window")) for key in found.missing_keys
+    )
     return model
 
 

@@ -18,6 +18,7 @@ from tagkit.models.crnn import CRNN
 from tagkit.models.ds_cnn import DsCNN
 from tagkit.models.fcn import FCN
 from tagkit.models.focal_rescnn import FocalResCNN
+from tagkit.models.harmonic_cnn import HarmonicCNN
 from tagkit.models.mel_tcn import MelTCN
 from tagkit.models.mtg_vgg import MtgVgg
 from tagkit.models.musicnn import Musicnn
@@ -63,6 +64,7 @@ CATALOGUE: dict[str, Entry] = {
     "query2label": Entry(Query2Label, FrontEnd(59049, n_mels=128)),
     "sample_cnn": Entry(SampleCNN, FrontEnd(59049, n_mels=0)),
     "sample_cnn_se": Entry(SampleCNNSE, FrontEnd(59049, n_mels=0)),
+    "harmonic_cnn": Entry(HarmonicCNN, FrontEnd(80000, n_mels=0)),
     "self_attention_cnn": Entry(SelfAttentionCNN, FrontEnd(240000, n_mels=128)),
     "focal_rescnn": Entry(FocalResCNN, FrontEnd(73600, n_mels=128)),
     "mtg_vgg": Entry(MtgVgg, _MTG),
