@@ -6,7 +6,7 @@ decode from the beginning, on real files:
 - MP3: wrong by up to 0.8 after a seek where frames are small (32 kbit/s), even between one read and
   the next; six times too long without a Xing header (VBR), cut short by a Xing header that counts too
   little; messages on the process's stderr.
-- Vorbis: some five seeks in a hundred land 64 to 900 samples from where they should.
+- Vorbis: of a hundred seeks three to forty, by the file, land 64 to 900 samples from where they should.
 - Opus: up to 4e-3 off after a seek, and files that other decoders play are "malformed".
 
 FFmpeg's decoders have none of this and take the same time or less.
