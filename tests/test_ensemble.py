@@ -41,6 +41,26 @@ def make(
     return path
 
 
+def make_combiner(
+    folder: Path, outputs: str, inputs: int, thresholds: tuple[float, ...] | None = None
+) -> models.TagModel:
+    """Save a combiner with random weights as ``c`` in ``folder``, and return it."""
+    names = tuple(outputs.split())
+    torch.manual_seed(3)
+    combiner = models.build("combiner", len(names), inputs=inputs, hidden=(8, 8)).eval()
+    card = Card(
+        name="c",
+        architecture="combiner",
+        arguments={"inputs": inputs, "hidden": [8, 8]},
+        front_end=None,
+        tags=tuple(canonical(name) for name in names),
+        outputs=names,
+        thresholds=thresholds,
+    )
+    bundle.save(folder / "c.safetensors", card, combiner, None)
+    return combiner
+
+
 @pytest.fixture
 def pair(tmp_path: Path) -> tuple[Path, Path]:
     """One says happy and female; the other happy, woman, female-vocal (synonyms) and piano."""
@@ -88,17 +108,7 @@ def test_rank_is_among_the_tracks_given(pair: tuple[Path, Path]) -> None:
 
 
 def test_a_learned_combiner_hears_the_members_side_by_side(pair: tuple[Path, Path]) -> None:
-    torch.manual_seed(3)
-    combiner = models.build("combiner", 2, inputs=6, hidden=(8, 8)).eval()
-    card = Card(
-        name="c",
-        architecture="combiner",
-        arguments={"inputs": 6, "hidden": [8, 8]},
-        front_end=None,
-        tags=(canonical("piano"), canonical("sad")),
-        outputs=("piano", "sad"),
-    )
-    bundle.save(pair[0].parent / "c.safetensors", card, combiner, None)
+    combiner = make_combiner(pair[0].parent, "piano sad", 6)
     names, found = _combined(pair, "learned", 'combiner = "c"')
     assert names == ["sad", "piano"]
     with torch.inference_mode():
@@ -117,17 +127,7 @@ def test_thresholds_combine_like_probabilities_unless_the_file_says_otherwise(
 
 
 def test_a_combiner_has_the_thresholds_of_what_it_says(pair: tuple[Path, Path]) -> None:
-    combiner = models.build("combiner", 2, inputs=6, hidden=(4, 4)).eval()
-    card = Card(
-        name="c",
-        architecture="combiner",
-        arguments={"inputs": 6, "hidden": [4, 4]},
-        front_end=None,
-        tags=(canonical("sad"), canonical("happy")),
-        outputs=("sad", "happy"),
-        thresholds=(0.3, 0.2),
-    )
-    bundle.save(pair[0].parent / "c.safetensors", card, combiner, None)
+    make_combiner(pair[0].parent, "sad happy", 6, thresholds=(0.3, 0.2))
     toml = pair[0].parent / "t.toml"
     toml.write_text('members = ["a", "b"]\ncombine = "learned"\ncombiner = "c"\n')
     found = ensemble.load([str(toml)])
@@ -188,15 +188,6 @@ def test_an_ensemble_file_stands_alone(pair: tuple[Path, Path]) -> None:
 
 
 def test_a_combiner_of_another_size_is_refused(pair: tuple[Path, Path]) -> None:
-    combiner = models.build("combiner", 1, inputs=4, hidden=(4, 4)).eval()
-    card = Card(
-        name="c",
-        architecture="combiner",
-        arguments={"inputs": 4, "hidden": [4, 4]},
-        front_end=None,
-        tags=(canonical("sad"),),
-        outputs=("sad",),
-    )
-    bundle.save(pair[0].parent / "c.safetensors", card, combiner, None)
+    make_combiner(pair[0].parent, "sad", 4)
     with pytest.raises(WeightsError, match="takes 4 inputs"):
         _combined(pair, "learned", 'combiner = "c"')
