@@ -83,6 +83,23 @@ def test_a_converted_teacher_says_what_the_reference_says(name: str, tmp_path: P
     np.testing.assert_allclose(probabilities, golden[:1], atol=1e-4)
 
 
+def test_the_converted_mtg_baseline_says_what_the_reference_says(tmp_path: Path) -> None:
+    """Its golden file has outputs for sound as 20·log10, and for images as they are: these."""
+    name = "mtg-moodtheme-vgg"
+    golden = np.load(shared("golden", "mtg_baseline.npz"))["seed0_normal*18-23/pred"]
+    row = registry.find(name)
+    labels = convert.vocabulary(row.vocabulary)
+    checkpoint = shared("teachers", f"{name}.pth")
+    converted = convert.convert(checkpoint, row.architecture, labels, name=name)
+    bundle.save(tmp_path / "b.safetensors", *converted)
+    loaded = bundle.load(tmp_path / "b.safetensors")
+    images = np.random.default_rng(0).standard_normal((4, 96, 1366)) * 18 - 23
+    with torch.inference_mode():
+        found = torch.sigmoid(loaded.model(torch.from_numpy(images.astype("f4")))).numpy()
+    assert found.shape == golden.shape == (4, len(labels.tags))
+    np.testing.assert_allclose(found, golden, atol=1e-4)
+
+
 def test_the_size_of_a_network_is_taken_from_its_tensors(tmp_path: Path) -> None:
     path = tmp_path / "large.pth"
     torch.save(models.build("musicnn", tags=50, width=512, dense=500).state_dict(), path)
