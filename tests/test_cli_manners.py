@@ -193,3 +193,14 @@ def test_the_table_keeps_names_whole_where_it_can(model: Path, music: Path) -> N
     lines = call("tag", path, "--model", model, "--format", "table").stdout.splitlines()
     assert any(line.endswith(f"remastered{os.sep}") for line in lines)
     assert any(line.startswith("  [bold]1[x].flac ") for line in lines)
+
+
+def test_a_plan_from_elsewhere_says_how_to_find_the_files(model: Path, music: Path) -> None:
+    (path,) = library.fill(music, ["flac"])
+    plan = music.parent / "plan.jsonl"
+    call("tag", music, "--model", model, "--plan", plan)
+    here = music.rename(music.with_name("Elsewhere"))
+    lost = call("apply", plan)
+    assert lost.exit_code == 1 and "--root OLD=NEW" in lost.stderr
+    assert call("apply", plan, "--root", f"{music}={here}").exit_code == 0
+    assert open_tags(here / path.name).get("mood")

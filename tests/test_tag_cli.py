@@ -311,6 +311,9 @@ def test_the_config_file_gives_defaults_and_the_command_line_wins(
         ["--categories", "colour"],
         ["--include", "hapy"],
         ["--threshold", "2"],
+        ["--device", "gpu"],
+        ["--categories", ","],
+        ["--v23-separator", " "],
         ["--write", "--dry-run"],
     ],
 )

@@ -78,7 +78,7 @@ def test_undo_brings_the_last_run_back_and_an_undo_can_be_undone(shell):
     assert "3 restored" in result.stderr
     assert [everything(path) for path in paths] == before
 
-    assert f"run {run} is taken back" in result.stderr
+    assert f"taken back from run {run};" in result.stderr
     assert shell.run("undo", run + 1).exit_code == 0
     assert [everything(path) for path in paths] == after
     assert shell.run("undo", run).exit_code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,7 @@ def apply(
     from tagkit.library.runs.settle import open_journal
 
     tally = writing.Tally()
+    missing = 0
     options = writing.save_options(keep_mtime=keep_mtime, through_links=through_links, force=force)
     with open_journal(journal) as book:
         loaded = load_plan(plan)
@@ -48,9 +50,12 @@ def apply(
         with writing.session(book, "apply", options) as session:
             for planned in writing.track(loaded, "apply", total=loaded.count):
                 change = roots.move(planned)
+                missing += not os.path.lexists(change.path)
                 if dry_run:
                     tally.add(check(change, layout, options))
                 else:
                     writer = session.writer(None, layout, loaded.header.model)
                     tally.add(writer.apply(change))
+        if missing == loaded.count > 0:
+            writing.say("none of the plan's files is here; --root OLD=NEW says where they are")
         tally.end("would be written" if dry_run else "written")

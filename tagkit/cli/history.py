@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -86,7 +87,7 @@ def _print_runs(rows: list[dict[str, Any]]) -> None:
         what = row["kind"] if row["state"] == "finished" else f"{row['kind']}, {row['state']}"
         cells = (
             row["run"],
-            row["started"],
+            _local(row["started"]),
             what,
             row["files"],
             row["undone"],
@@ -94,6 +95,10 @@ def _print_runs(rows: list[dict[str, Any]]) -> None:
         )
         table.add_row(*(Text(writing.printable(str(cell))) for cell in cells))
     Console().print(table)
+
+
+def _local(stamp: str) -> str:
+    return datetime.fromisoformat(stamp).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def _print_writes(rows: list[dict[str, Any]]) -> None:

@@ -132,16 +132,17 @@ def _grid(columns: Sequence[tuple[str, int]], row: Sequence[Text]) -> Table:
 
 
 def _widths(rows: Sequence[Sequence[Text]], room: int) -> list[int]:
-    """Share the room out: columns that need little get that, the wide ones equal parts of the rest."""
+    """Names get up to two fifths of the room; of the rest, columns that need little get that, and
+    the wide ones equal parts."""
     needed = [
         max(_LEAST, *(cell.cell_len for cell in column)) for column in zip(*rows, strict=True)
     ]
-    room -= _GAP * (len(needed) - 1)
-    widths = [0] * len(needed)
-    for left, column in zip(
-        range(len(needed), 0, -1), sorted(range(len(needed)), key=needed.__getitem__), strict=True
-    ):
-        widths[column] = max(_LEAST, min(needed[column], room // left))
+    needed[:1] = [min(width, room * 2 // 5) for width in needed[:1]]
+    widths = needed.copy()
+    room -= sum(needed[:1]) + _GAP * (len(needed) - 1)
+    wider = sorted(range(1, len(needed)), key=needed.__getitem__)
+    for done, column in enumerate(wider):
+        widths[column] = max(_LEAST, min(needed[column], room // (len(wider) - done)))
         room -= widths[column]
     return widths
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tagkit.thresholds import Options
 
 WRITTEN = ("mood", "theme", "instrument")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def tag(
@@ -138,6 +139,12 @@ def tag(
         raise UsageError("nothing to listen to", hint="name files or folders, or --input-list")
     if plan:
         _require_target(plan)
+    if device not in DEVICES:  # said even where all is known and no device is used
+        raise UsageError(f"no device is called {device!r}", hint=", ".join(DEVICES))
+    if not v23_separator.strip():
+        raise UsageError("--v23-separator is blank", hint="values would run into each other")
+    if all_tags and chosen not in ("jsonl", "csv"):
+        writing.say("--all-tags shows in --format jsonl and csv only")
     policy = tagging.policy(existing, genre)
     wanted = _categories(categories, genre)
     tag_options = TagOptions(
@@ -185,6 +192,8 @@ def _require_target(plan: Path) -> None:
 
 def _categories(given: str, genre: str) -> tuple[str, ...]:
     names = [name.strip() for name in given.split(",") if name.strip()]
+    if not names:
+        raise UsageError("--categories is empty", hint="name one, such as mood")
     if genre != "off" and "genre" not in names:
         names.append("genre")
     return tuple(names)

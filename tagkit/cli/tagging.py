@@ -173,7 +173,9 @@ class Tagging:
     def say_size(self) -> None:
         """Say how much a write would rewrite."""
         count = self._counts["to write"]
-        say(f"a write would rewrite {count:,} files, {self._bytes / 1e9:.2f} GB")
+        size = self._bytes / 1e6
+        amount = f"{size / 1e3:,.2f} GB" if size >= 1e3 else f"{size:.1f} MB"
+        say(f"a write would rewrite {count:,} files, {amount}")
 
     def save(self, target: Path) -> None:
         """Save the plan for ``tagkit apply``."""

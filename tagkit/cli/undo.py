@@ -46,5 +46,5 @@ def undo(
             for target in writing.track(chosen, "undo"):
                 undo.take_back(target)
         for source, number in session.runs.items():
-            writing.say(f"run {source} is taken back; 'tagkit undo {number}' reverses that")
+            writing.say(f"taken back from run {source}; 'tagkit undo {number}' reverses that")
         tally.end("would be restored" if dry_run else "restored")
