@@ -25,8 +25,7 @@ from tagkit.models.musicnn import Musicnn
 from tagkit.models.query2label import Query2Label
 from tagkit.models.sample_cnn import SampleCNN, SampleCNNSE
 from tagkit.models.self_attention_cnn import SelfAttentionCNN
-from tagkit.models.short_chunk_cnn import ShortChunkCNN
-from tagkit.models.short_chunk_rescnn import ShortChunkResCNN
+from tagkit.models.short_chunk import ShortChunkCNN, ShortChunkResCNN
 
 __all__ = ["CATALOGUE", "Entry", "TagModel", "build", "entry"]
 
