@@ -60,9 +60,10 @@ class Options:
             ("min_confidence", self.min_confidence),
         ):
             if value is not None and not 0 <= value <= 1:
-                raise UsageError(f"{name} is {value}", hint="a probability: from 0 to 1")
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} is {value}", hint="a probability: from 0 to 1")
         if self.top_k is not None and self.top_k < 1:
-            raise UsageError(f"top_k is {self.top_k}", hint="at least 1")
+            raise UsageError(f"--top-k is {self.top_k}", hint="at least 1")
         for category in self.categories:
             if category not in CATEGORIES:
                 raise VocabularyError(

@@ -44,8 +44,8 @@ def train(
 
     plan = recipes.load(recipe)
     front_end = models.entry(plan.architecture).front_end
-    if front_end is None:
-        raise RecipeError(f"{plan.architecture} hears no audio, so it cannot be a student")
+    if front_end is None or not front_end.n_mels:
+        raise RecipeError(f"{plan.architecture} hears no mels, so it cannot be a student")
     items = read_manifest(manifest, data)
     teachers = Teachers(teacher, device)
     console = Console(stderr=True)

@@ -146,7 +146,7 @@ def load_fields(path: str | os.PathLike[str]) -> FieldMap:
         overrides = {category: _names(category, target) for category, target in table.items()}
         _reject_shared(overrides)
     except ValueError as error:
-        raise UsageError(str(error), path=path, hint="see the manual, --fields") from error
+        raise UsageError(str(error), path=path, hint="the README shows one") from error
     return FieldMap(overrides)
 
 

@@ -66,6 +66,8 @@ def load(folder: str) -> Ignore | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        if not os.access(folder, os.X_OK):  # whoever walks the folder will say so
+            return None
         raise UsageError(f"cannot read the ignore file: {error.strerror}", path=path) from error
     if len(data) > _MOST_BYTES:
         raise UsageError("the ignore file is over 1 MiB", path=path)

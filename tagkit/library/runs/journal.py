@@ -180,9 +180,12 @@ class Journal:
             self._db.run("UPDATE writes SET undone = 1 WHERE id = ?", write)
 
     def runs(self, limit: int = -1) -> list[Run]:
-        """Return the runs, newest first; ``limit`` -1 is all."""
+        """Return the runs that wrote or are at it, newest first; ``limit`` -1 is all."""
         return self._db.rows(
-            f"{_RUNS} GROUP BY r.id ORDER BY r.id DESC LIMIT ?", limit, make=read_run
+            f"{_RUNS} GROUP BY r.id HAVING count(w.id) > 0 OR r.finished IS NULL"
+            " ORDER BY r.id DESC LIMIT ?",
+            limit,
+            make=read_run,
         )
 
     def run(self, number: int) -> Run | None:

@@ -52,6 +52,8 @@ def preflight(path: Path, *, through_links: bool) -> None:
     # The mode bits too: for root every file passes os.access, and still read-only is somebody's wish.
     if not found.st_mode & 0o222 or not writable:
         raise SaveError("the file is read-only", path=path, hint="tagkit does not force it")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise SaveError("its folder is read-only", path=path, hint="tagkit does not force it")
     if found.st_nlink > 1 and not through_links:
         raise SkipError(
             f"the file has {found.st_nlink} names (hard links), and all would change",
