@@ -16,24 +16,7 @@ from tagkit.cli.main import app
 from tagkit.library.containers import open_tags
 from tests import library, media
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name, value in library.environment(tmp_path / "home").items():
-        monkeypatch.setenv(name, value)
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return library.small_model(tmp_path / "small.safetensors")
-
-
-@pytest.fixture
-def music(tmp_path: Path) -> Path:
-    folder = tmp_path / "Music"
-    folder.mkdir()
-    return folder
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def call(*arguments: object) -> Result:

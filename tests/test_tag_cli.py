@@ -26,24 +26,7 @@ from tests import library, media
 NO_WRITER = ["mka", "webm", "aac", "dff"]
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name, folder in (("DATA", "data"), ("CONFIG", "config"), ("CACHE", "cache")):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / "home" / folder))
-    monkeypatch.setenv("COLUMNS", "120")
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return library.small_model(tmp_path / "small.safetensors")
-
-
-@pytest.fixture
-def music(tmp_path: Path) -> Path:
-    folder = tmp_path / "Music"
-    folder.mkdir()
-    return folder
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def tag(*arguments: object, **options: Any) -> Result:

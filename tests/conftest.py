@@ -1,0 +1,29 @@
+"""A home, a small model and a music folder for every test that drives the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import library
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder of its own for this test and the commands that it runs."""
+    for name, value in library.environment(tmp_path / "home").items():
+        monkeypatch.setenv(name, value)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return library.small_model(tmp_path / "small.safetensors")
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    folder = tmp_path / "Music"
+    folder.mkdir()
+    return folder
