@@ -124,6 +124,18 @@ def test_the_table_is_for_people(model: Path, music: Path) -> None:
     assert "Music/" in text and "wav.wav" in text and "happy" in text and "instrument" in text
 
 
+@pytest.mark.parametrize("output", ["table", "jsonl", "csv", "m3u8"])
+@pytest.mark.parametrize("wish", [(), ("--write",), ("--dry-run",), ("--plan", "plan.jsonl")])
+def test_a_folder_without_music_is_no_error(
+    model: Path, music: Path, monkeypatch: pytest.MonkeyPatch, output: str, wish: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(music.parent)
+    done = tag(music, "--model", model, "--format", output, *wish)
+    assert done.exit_code == 0, done.output
+    assert "0 files" in done.stderr
+    assert len(done.stdout.splitlines()) <= 1  # a header
+
+
 def test_what_decides(model: Path, music: Path) -> None:
     library.fill(music, ["wav"])
 

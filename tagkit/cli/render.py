@@ -103,6 +103,8 @@ def table(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator
         else:
             more += 1
         yield track
+    if not rows:
+        return
     console = Console()
     categories = list(dict.fromkeys(d.category for t in rows for d in t.decisions))
     categories.sort(key=[tag.category for tag in tags].index)
@@ -111,8 +113,7 @@ def table(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator
         for t in rows
     ]
     columns = list(zip(("file", *categories), _widths(cells, console.width), strict=True))
-    if rows:
-        console.print(_grid(columns, [Text(name, style="bold") for name, _ in columns]))
+    console.print(_grid(columns, [Text(name, style="bold") for name, _ in columns]))
     folder: Path | None = None
     for track, row in zip(rows, cells, strict=True):
         if track.path.parent != folder:
