@@ -31,7 +31,7 @@ Opener: TypeAlias = "Callable[[Path], TagFile]"
 Status: TypeAlias = Literal["written", "unchanged", "skipped", "failed"]
 
 _AGAIN = "analyse it again"
-_BUG = "nothing was written; this is a bug in tagkit, please report it"
+_ODD = "nothing was written; if the file is not damaged, please report it as a bug in tagkit"
 
 
 class Outcome(NamedTuple):
@@ -124,9 +124,9 @@ class Writer:
                 edited.restore(field, exact)
         edited.save()
         if payload.audio_digest(copy.temp) != payload.audio_digest(copy.original):
-            raise SaveError("the edit would have changed the audio", hint=_BUG)
+            raise SaveError("the edit would have changed the audio", hint=_ODD)
         if lost := _differences(original, self._open(copy.temp), change):
-            raise SaveError(f"the edit would have changed {lost}", hint=_BUG)
+            raise SaveError(f"the edit would have changed {lost}", hint=_ODD)
 
 
 def is_written(tags: TagFile, change: FileChange) -> bool:
