@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from tagkit.library.saving.guard import os_errors
 
 Values = tuple[str, ...]
 
@@ -38,3 +41,19 @@ class FileChange:
     content: str
     changes: tuple[FieldChange, ...] = ()
     kept: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        path: Path,
+        container: str,
+        content: str,
+        changes: Iterable[FieldChange],
+        kept: Iterable[str] = (),
+    ) -> FileChange:
+        """Return the change of the file that is at ``path`` now. Raises SaveError where it is gone."""
+        with os_errors(path):
+            found = path.stat()
+        return cls(
+            path, container, found.st_size, found.st_mtime_ns, content, tuple(changes), tuple(kept)
+        )

@@ -27,7 +27,6 @@ from tagkit.library import marker as marks
 from tagkit.library.change import FieldChange, FileChange, Values
 from tagkit.library.fields import MARKER, PROBABILITY
 from tagkit.library.marker import Marker
-from tagkit.library.saving.guard import os_errors
 
 if TYPE_CHECKING:
     from tagkit.library.containers import TagFile
@@ -72,8 +71,6 @@ def propose(
     ``changes`` where the file already holds what it should: then nothing is to be written. Raises
     SaveError where the file is gone.
     """
-    with os_errors(path):
-        stat = path.stat()
     markers = (marks.parse(tags.get(MARKER)), remembered)
     claims = _standing_claims(tags, markers)
     changes: list[FieldChange] = []
@@ -91,15 +88,7 @@ def propose(
             kept.append(field)
     if changes:
         changes += marker_change(tags, Marker(stamp.version, stamp.model, claims))
-    return FileChange(
-        path=path,
-        container=tags.container,
-        size=stat.st_size,
-        mtime_ns=stat.st_mtime_ns,
-        content=content,
-        changes=tuple(changes),
-        kept=tuple(kept),
-    )
+    return FileChange.of(path, tags.container, content, changes, kept)
 
 
 def marker_change(tags: TagFile, after: Marker) -> list[FieldChange]:

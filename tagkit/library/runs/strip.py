@@ -9,7 +9,6 @@ from tagkit.library import marker as marks
 from tagkit.library.change import FieldChange, FileChange
 from tagkit.library.fields import MARKER
 from tagkit.library.marker import Marker
-from tagkit.library.saving.guard import os_errors
 
 if TYPE_CHECKING:
     from tagkit.library.containers import TagFile
@@ -21,8 +20,6 @@ def strip(path: Path, tags: TagFile, *, content: str, remembered: Marker | None)
     ``kept`` names the fields that tagkit once wrote and somebody has edited since: they are theirs.
     Raises SaveError where the file is gone.
     """
-    with os_errors(path):
-        stat = path.stat()
     markers = (marks.parse(tags.get(MARKER)), remembered)
     changes: list[FieldChange] = []
     kept: list[str] = []
@@ -35,12 +32,4 @@ def strip(path: Path, tags: TagFile, *, content: str, remembered: Marker | None)
             kept.append(field)
     if markers[0] is not None:
         changes.append(FieldChange(MARKER, tuple(tags.get(MARKER)), ()))
-    return FileChange(
-        path=path,
-        container=tags.container,
-        size=stat.st_size,
-        mtime_ns=stat.st_mtime_ns,
-        content=content,
-        changes=tuple(changes),
-        kept=tuple(kept),
-    )
+    return FileChange.of(path, tags.container, content, changes, kept)

@@ -11,7 +11,6 @@ from tagkit.library.fields import MARKER
 from tagkit.library.marker import Marker
 from tagkit.library.runs.journal import Journal
 from tagkit.library.runs.records import Write
-from tagkit.library.saving.guard import os_errors
 
 if TYPE_CHECKING:
     from tagkit.library.containers import TagFile
@@ -38,8 +37,6 @@ def reversal(write: Write, path: Path, tags: TagFile) -> Reversal:
 
     Raises SaveError where the file is gone.
     """
-    with os_errors(path):
-        stat = path.stat()
     changes: list[FieldChange] = []
     left: list[str] = []
     for field, old, new, _ in write.changes:
@@ -54,14 +51,7 @@ def reversal(write: Write, path: Path, tags: TagFile) -> Reversal:
         if current != target:
             exact = write.before.get(field) if target == old else None
             changes.append(FieldChange(field, current, target, exact))
-    change = FileChange(
-        path=path,
-        container=write.container,
-        size=stat.st_size,
-        mtime_ns=stat.st_mtime_ns,
-        content=write.content,
-        changes=tuple(changes),
-    )
+    change = FileChange.of(path, write.container, write.content, changes)
     return Reversal(change, tuple(left))
 
 
