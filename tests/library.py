@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +23,25 @@ from tests import media
 TAGS = ("happy", "sad", "film", "piano", "pop", "vocals")
 
 
-def small_model(path: Path, *, threshold: float = 0.0, seed: int = 0) -> Path:
+def small_model(
+    path: Path,
+    tags: Sequence[str] = TAGS,
+    *,
+    thresholds: Sequence[float] | None = (0.0,) * len(TAGS),
+    seed: int = 0,
+) -> Path:
     """A bundle with random weights that hears half a second."""
     front_end = FrontEnd(8000, sample_rate=16000, n_mels=32)
     torch.manual_seed(seed)
-    model = models.build("ds_cnn", len(TAGS), stem=4, dense=8).eval()
+    model = models.build("ds_cnn", len(tags), stem=4, dense=8).eval()
     card = Card(
         name=path.stem,
         architecture="ds_cnn",
         arguments={"stem": 4, "dense": 8},
         front_end=front_end,
-        tags=tuple(canonical(name) for name in TAGS),
-        outputs=TAGS,
-        thresholds=(threshold,) * len(TAGS),
+        tags=tuple(canonical(name) for name in tags),
+        outputs=tuple(tags),
+        thresholds=None if thresholds is None else tuple(thresholds),
         licence="CC0-1.0",
     )
     bundle.save(path, card, model, LogMel(front_end))

@@ -11,34 +11,19 @@ import torch
 
 from tagkit import models
 from tagkit.errors import TagkitError, UsageError, WeightsError
-from tagkit.features import LogMel
-from tagkit.front_end import FrontEnd
 from tagkit.inference import ensemble
+from tagkit.thresholds import DEFAULT_THRESHOLD
 from tagkit.vocab import canonical
 from tagkit.weights import bundle
 from tagkit.weights.card import Card
-
-HEARS = FrontEnd(48000)
+from tests import library
 
 
 def make(
     path: Path, outputs: str, *, thresholds: tuple[float, ...] | None = None, seed: int = 0
 ) -> Path:
     """A bundle of a small network with random weights."""
-    names = tuple(outputs.split())
-    torch.manual_seed(seed)
-    card = Card(
-        name=path.stem,
-        architecture="ds_cnn",
-        arguments={"stem": 8, "dense": 16},
-        front_end=HEARS,
-        tags=tuple(canonical(name) for name in names),
-        outputs=names,
-        thresholds=thresholds,
-    )
-    model = models.build("ds_cnn", len(names), stem=8, dense=16).eval()
-    bundle.save(path, card, model, LogMel(HEARS))
-    return path
+    return library.small_model(path, outputs.split(), thresholds=thresholds, seed=seed)
 
 
 def make_combiner(
@@ -123,7 +108,7 @@ def test_thresholds_combine_like_probabilities_unless_the_file_says_otherwise(
     toml.write_text('members = ["a", "b"]\n[thresholds]\nwoman = 0.7\n')
     found = ensemble.load([str(toml)]).thresholds
     # happy: only the first card has thresholds; piano: nobody has one.
-    assert np.allclose(found, [0.4, ensemble.DEFAULT_THRESHOLD, 0.7])
+    assert np.allclose(found, [0.4, DEFAULT_THRESHOLD, 0.7])
 
 
 def test_a_combiner_has_the_thresholds_of_what_it_says(pair: tuple[Path, Path]) -> None:

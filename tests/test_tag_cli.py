@@ -19,6 +19,7 @@ import soundfile
 from typer.testing import CliRunner, Result
 
 from tagkit.cli.main import app
+from tagkit.library.change import FileChange
 from tagkit.library.containers import open_tags
 from tagkit.library.payload import audio_digest
 from tests import library, media
@@ -157,6 +158,27 @@ def test_nothing_decided_writes_nothing_and_is_counted(model: Path, music: Path)
     assert done.exit_code == 0
     assert "2 without tags" in done.stderr
     assert state(music) == before
+
+
+def test_a_file_that_is_moved_right_after_its_write_is_no_error(
+    model: Path, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tagkit.library.writer import Outcome, Writer
+
+    (path,) = library.fill(music, ["flac"])
+    apply = Writer.apply
+
+    def moved(self: Writer, change: FileChange) -> Outcome:
+        outcome = apply(self, change)
+        path.rename(music / "elsewhere.flac")
+        return outcome
+
+    monkeypatch.setattr(Writer, "apply", moved)
+    done = tag(music, "--model", model, "--write")
+    assert done.exit_code == 0, done.output
+    assert "1 tagged" in done.stderr
+    monkeypatch.undo()
+    assert open_tags(music / "elsewhere.flac").get("instrument") == ["piano"]
 
 
 def test_a_users_mood_and_genre_are_kept(model: Path, music: Path) -> None:

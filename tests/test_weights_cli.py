@@ -29,7 +29,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("TAGKIT_WEIGHTS_URL", raising=False)
     folder = tmp_path / "shipped"
     folder.mkdir()
-    small_model(folder / "small.safetensors", threshold=0.25)
+    small_model(folder / "small.safetensors", thresholds=(0.25,) * len(TAGS))
     (folder / "default.toml").write_text('name = "default"\nmembers = ["small"]\n')
     monkeypatch.setattr(catalogue, "_shipped_folder", lambda: folder)
     return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 from collections import Counter
@@ -33,7 +34,7 @@ from tagkit.library.runs.journal import Journal
 from tagkit.library.runs.settle import open_journal
 from tagkit.library.saving.safesave import SaveOptions
 from tagkit.library.store import Store, default_path
-from tagkit.library.writer import Outcome, Writer
+from tagkit.library.writer import Outcome
 from tagkit.thresholds import Options
 from tagkit.vocab import canonical
 
@@ -191,7 +192,7 @@ class Tagging:
         job = self.job
         with writing.session(self._open_journal(), "tag", options) as session:
             for change in writing.track(Plan(self._waiting), "write", total=count):
-                self._write(session.writer(None, job.layout, job.stamp.model), change)
+                self._count(session.writer(None, job.layout, job.stamp.model).apply(change))
 
     def end(self) -> None:
         """Say what was done; exit 1 where a file failed."""
@@ -257,9 +258,6 @@ class Tagging:
                 self._bytes += change.size
                 yield change
 
-    def _write(self, writer: Writer, change: FileChange) -> None:
-        self._count(writer.apply(change))
-
     def _count(self, outcome: Outcome) -> None:
         if outcome.status == "failed" and outcome.error is not None:
             self._fail(outcome.error)
@@ -267,7 +265,9 @@ class Tagging:
             self._skip(outcome.error)
         else:
             self._counts["tagged" if outcome.status == "written" else "unchanged"] += 1
-            self._store.retagged(outcome.path)
+            # Moved away since: its next look will find it by its audio.
+            with contextlib.suppress(OSError):
+                self._store.retagged(outcome.path)
 
     def _open_journal(self) -> Journal:
         if self._journal is None:

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagkit.errors import UsageError, WeightsError
+from tagkit.thresholds import DEFAULT_THRESHOLD
 from tagkit.vocab import CATEGORIES, Tag, canonical
 from tagkit.weights import catalogue
 from tagkit.weights.bundle import fingerprint, read_card
@@ -37,8 +38,6 @@ FloatArray = NDArray[np.float32]
 
 DEFAULT = "default"
 COMBINATIONS = ("mean", "logit-mean", "rank", "learned")
-#: Where neither the ensemble nor a card says from which probability a tag is given.
-DEFAULT_THRESHOLD = 0.5
 _MOST_BYTES = 1 << 20
 _EPS = 1e-6
 

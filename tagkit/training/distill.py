@@ -114,12 +114,8 @@ class _Batches:
             share[_column(random.random(self.train.batch)) > self.train.mixup] = 1.0
             images = _add(images, others, share[:, :, None])
             targets = share * targets + (1 - share) * theirs
-        images = (
-            images
-            + _column(random.uniform(-self.train.gain, self.train.gain, self.train.batch))[
-                :, :, None
-            ]
-        )
+        gain = _column(random.uniform(-self.train.gain, self.train.gain, self.train.batch))
+        images = images + gain[:, :, None]
         for image in images if self.train.mask else ():
             width = int(random.integers(0, self.train.mask + 1))
             low = int(random.integers(0, image.shape[0] - width + 1))
