@@ -14,14 +14,17 @@ import datetime
 from pathlib import Path
 
 import numpy as np
+import torch
 from rebuild_weights import convert, hear
+from torch.utils.flop_counter import FlopCounterMode
 
 from tagkit import models
 from tagkit.data.cache import Cache
-from tagkit.data.manifest import read_manifest
+from tagkit.data.manifest import SPLITS, read_manifest
 from tagkit.inference import ensemble
 from tagkit.metrics import rank_correlation
 from tagkit.training.teachers import Teachers
+from tagkit.weights import bundle
 
 
 def main() -> None:
@@ -50,10 +53,32 @@ def main() -> None:
         rho = rank_correlation(found[rows], wanted[rows])
         good = int((rho >= 0.5).sum())
         print(f"  {name}, {rows.sum()} tracks: {rho.mean():.3f} ({np.median(rho):.3f}; {good})")
+    describe(students)
+    for split in SPLITS:
+        frames = [
+            cache.get(item.path, teachers.ids, teachers.listen).mel.shape[1]
+            for item in items
+            if item.split == split
+        ]
+        hours = sum(frames) * front_end.hop / front_end.sample_rate / 3600
+        print(f"  {split}: {len(frames)} tracks, {hours:.1f} h")
     rho = rank_correlation(found, wanted)
     for position in np.argsort(rho):
         tag = students.tags[position]
         print(f"{rho[position]:6.3f}  {tag.category:10}  {tag.name}")
+
+
+def describe(students: ensemble.Ensemble) -> None:
+    """Print each network's size and the operations (2 × multiply-adds) of a chunk."""
+    for member in students.members:
+        model = bundle.load(member.path).model
+        hears = member.card.front_end
+        assert hears is not None
+        with FlopCounterMode(display=False) as counter:
+            model(torch.zeros(1, hears.n_mels, hears.frames))
+        mega = counter.get_total_flops() / 1e6
+        size = member.path.stat().st_size / 1e6
+        print(f"  {member.card.name}: {mega:.0f} MFLOP a chunk, {size:.1f} MB")
 
 
 if __name__ == "__main__":
