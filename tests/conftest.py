@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests import library
+
+# A shell that runs the tests in the background may have them ignore Ctrl-C, and what they start inherits
+# that. Tests of Ctrl-C need it to mean what it means at a terminal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
