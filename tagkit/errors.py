@@ -6,7 +6,8 @@
     ├── UsageError              the command line, a config or an ignore file asks for something impossible (exit 2)
     ├── VocabularyError         a tag or category that tagkit does not know
     ├── AudioError              a file that cannot be decoded
-    ├── RecipeError             a training recipe that is wrong
+    ├── RecipeError             a training recipe that is wrong, or a run that cannot go on
+    ├── DataError               a dataset, a manifest or saved predictions that cannot be used
     ├── WeightsError            a bundle, checkpoint or registry entry that cannot be used
     │   └── DownloadError       a checkpoint that could not be fetched or failed verification
     ├── StoreError              the library store or the journal cannot be used
@@ -63,6 +64,10 @@ class AudioError(TagkitError):
 
 
 class RecipeError(TagkitError):
+    pass
+
+
+class DataError(TagkitError):
     pass
 
 
