@@ -21,6 +21,7 @@ ROOMS = [
     ("audio",),
     ("front_end",),
     ("features",),
+    ("torchaudio_cpu",),
     ("augment",),
     ("models",),
     ("losses", "metrics", "thresholds", "recipe"),
