@@ -1,0 +1,77 @@
+"""What a training run is: a short TOML that says only what differs from the defaults.
+
+A recipe is a file, or the name of one in ``tagkit/recipes/``. ``schema.py`` says what it may hold;
+unknown keys are errors.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+
+from tagkit.errors import RecipeError
+from tagkit.recipe import tables
+from tagkit.recipe.schema import PHASE, Augment, Data, Recipe, Train
+
+__all__ = ["Augment", "Data", "Recipe", "Train", "dumps", "find", "load", "names", "parse"]
+
+
+def names() -> list[str]:
+    """Return the recipes that come with tagkit."""
+    folder = resources.files("tagkit") / "recipes"
+    return sorted(
+        file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml")
+    )
+
+
+def find(name: str) -> Path:
+    """Return the file of the recipe ``name``, a name or a path. Raises RecipeError."""
+    path = Path(name)
+    if path.suffix:
+        return path
+    if name not in names():
+        near = get_close_matches(name, names(), n=3)
+        raise RecipeError(
+            f"no recipe is called {name!r}",
+            hint=f"there is {', '.join(near)}" if near else "see tagkit recipes",
+        )
+    return Path(str(resources.files("tagkit") / "recipes" / f"{name}.toml"))
+
+
+def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Return the recipe in the file ``name``, or of that name, with ``overrides`` ("train.epochs=3")
+    in it. Raises RecipeError."""
+    path = find(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"cannot be read: {error}", path=path) from error
+    return parse(text, path, overrides)
+
+
+def parse(text: str, path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Return the recipe that ``text`` holds; ``path`` is what errors name. Raises RecipeError."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"is no TOML: {error}", path=path) from error
+    tables.override(table, overrides)
+    made: Recipe = tables.build(Recipe, table, path)
+    for number, phase in enumerate(made.train.phases):
+        prefix = f"train.phases[{number}]."
+        tables.known(phase, PHASE, path, prefix)
+        tables.build(Train, phase, path, prefix)
+        if "epochs" not in phase:
+            raise RecipeError(f"{prefix}epochs is missing", path=path)
+    if not isinstance(made.loss.get("name"), str):
+        raise RecipeError("loss.name must be a text", path=path, hint='as name = "bce"')
+    return made
+
+
+def dumps(recipe: Recipe) -> str:
+    """Return the whole recipe as TOML, defaults included; :func:`parse` gives it back."""
+    return tables.dumps(asdict(recipe))
