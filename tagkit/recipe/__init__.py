@@ -13,9 +13,10 @@ from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 
+from tagkit.augment import Settings as Augment
 from tagkit.errors import RecipeError
 from tagkit.recipe import tables
-from tagkit.recipe.schema import PHASE, Augment, Data, Recipe, Train
+from tagkit.recipe.schema import PHASE, Data, Recipe, Train
 
 __all__ = ["Augment", "Data", "Recipe", "Train", "dumps", "find", "load", "names", "parse"]
 

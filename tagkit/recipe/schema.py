@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from tagkit.augment import Settings as Augment
+
 
 def within(default: float, low: float, high: float = math.inf) -> Any:
     """A number from ``low`` to ``high``, both included."""
@@ -30,28 +32,6 @@ class Data:
     tags: str = ""
     split: str = ""
     mels: bool = False
-
-
-@dataclass(frozen=True)
-class Augment:
-    """Changes to what is trained on, drawn anew for every chunk; 0 is off.
-
-    ``mixup``: α of the Beta(α, α) that mixes ``mixup_share`` of the chunks with another. A name that
-    says no unit is the probability that a chunk is changed. ``gain_db``, ``pitch_semitones``: the most,
-    up or down.
-    """
-
-    mixup: float = within(0.0, 0)
-    mixup_share: float = within(1.0, 0, 1)
-    # of the audio
-    polarity: float = within(0.0, 0, 1)
-    gain_db: float = within(0.0, 0, 60)
-    pitch_semitones: float = within(0.0, 0, 24)
-    low_pass: float = within(0.0, 0, 1)
-    high_pass: float = within(0.0, 0, 1)
-    delay: float = within(0.0, 0, 1)
-    reverb: float = within(0.0, 0, 1)
-    noise: float = within(0.0, 0, 1)
 
 
 Optimizer = Literal["sgd", "adam", "nadam", "adamw"]

@@ -36,6 +36,8 @@ def build(kind: type[Any], table: Mapping[str, Any], path: Path, prefix: str = "
         return kind(**values)
     except TypeError as error:
         raise RecipeError(f"incomplete: {error}", path=path) from error
+    except RecipeError as error:  # what a table checks by itself
+        raise RecipeError(error.message, path=path, hint=error.hint) from error
 
 
 def known(
@@ -64,21 +66,23 @@ def _value(hint: Any, field: dataclasses.Field[Any], value: Any, path: Path, key
             wanted = ", ".join(f'"{choice}"' for choice in choices)
             raise RecipeError(f"{key} is {value!r}, not one of {wanted}", path=path)
         return value
-    name, types = _KINDS[kind]
-    if not isinstance(value, types) or (isinstance(value, bool) and kind is not bool):
-        raise RecipeError(f"{key} must be {name}, not {value!r}", path=path)
+    _check(kind, value, path, key)
     if kind is tuple:
-        items: tuple[object, ...] = tuple(value)
-        name, types = _KINDS[get_origin(get_args(hint)[0]) or get_args(hint)[0]]
-        for number, item in enumerate(items):
-            if not isinstance(item, types):
-                raise RecipeError(f"{key}[{number}] must be {name}, not {item!r}", path=path)
-        return items
+        inner = get_args(hint)[0]
+        for number, item in enumerate(value):
+            _check(get_origin(inner) or inner, item, path, f"{key}[{number}]")
+        return tuple(value)
     low, high = field.metadata.get("within", (None, None))
     if low is not None and not low <= value <= high:
         wanted = f"at least {low}" if high == math.inf else f"from {low} to {high}"
         raise RecipeError(f"{key} is {value!r}; it must be {wanted}", path=path)
     return float(value) if kind is float else value
+
+
+def _check(kind: Any, value: object, path: Path, key: str) -> None:
+    name, types = _KINDS[kind]
+    if not isinstance(value, types) or (isinstance(value, bool) and kind is not bool):
+        raise RecipeError(f"{key} must be {name}, not {value!r}", path=path)
 
 
 def override(table: dict[str, Any], assignments: Sequence[str]) -> None:
