@@ -1,0 +1,187 @@
+"""What an artist's and an album's other tracks say about a track.
+
+Moods, themes and genres are shared within an album more than from song to song, and annotators often
+tag whole albums. :func:`smooth` blends each track's probabilities with the means of its album and of
+its artist::
+
+    p' = (1 - artist - album) · p  +  artist · mean of the artist's tracks  +  album · mean of the album's
+
+Both means include the track itself, so a track without company keeps what it has. Instruments and
+vocals are heard in a recording, not in its neighbours: they are never touched. An unknown artist,
+"Various Artists" and unnamed albums bind nothing; an album is one artist's album of that name, so a
+compilation falls apart into its artists.
+
+Smoothed figures use other tracks by the artist: never print them beside single-file figures without
+saying so.
+
+For callers that hold arrays (``tagkit eval --context``, the decide step): give :func:`smooth` *all*
+tracks at hand at once, with the album artist where a file has one, and the ensemble's ``context``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagkit import metrics
+from tagkit.errors import DataError
+from tagkit.vocab import Tag
+
+#: The categories that context speaks for.
+CATEGORIES = ("mood", "theme", "genre")
+
+# What taggers write where there is no one artist, or no album, in the common tongues. Lower case.
+_NO_ARTIST = frozenset(
+    "various|various artists|va|v.a.|v/a|v. a.|diverse|div.|divers|artistes divers|"
+    "verschiedene|verschiedene interpreten|verschiedene künstler|varios artistas|vários artistas|"
+    "artisti vari|aa.vv.|aa. vv.|diverse artiesten|разные исполнители|"
+    "unknown|unknown artist|[unknown]|[no artist]|[anonymous]|anonymous".split("|")
+)
+_NO_ALBUM = frozenset(
+    "unknown|unknown album|[unknown]|[non-album tracks]|non-album tracks|untitled|singles".split(
+        "|"
+    )
+)
+
+
+@dataclass(frozen=True)
+class Context:
+    """How much of a track's probability comes from its ``artist`` and its ``album``: shares ≥ 0 with a
+    sum ≤ 1; the rest is the track's own. Raises DataError for others."""
+
+    artist: float
+    album: float
+
+    def __post_init__(self) -> None:
+        # Shares of a grid add up to 1 only within the precision of floats.
+        if not (self.artist >= 0 and self.album >= 0 and self.artist + self.album <= 1 + 1e-9):
+            raise DataError(
+                f"context shares of artist {self.artist} and album {self.album}",
+                hint="both at least 0, together at most 1",
+            )
+
+    @property
+    def own(self) -> float:
+        """The share that a track's own probability keeps."""
+        return 1 - self.artist - self.album
+
+
+def smooth(
+    probabilities: NDArray[np.floating],
+    tags: Sequence[Tag],
+    artists: Sequence[str],
+    albums: Sequence[str],
+    context: Context,
+) -> NDArray[np.floating]:
+    """Return (tracks, tags), of the type given: ``probabilities`` blended with those of the same artist
+    and album.
+
+    ``artists``, ``albums``: (tracks,), "" where unknown. Any scores will do, not only probabilities.
+    """
+    found = np.array(probabilities)
+    spoken = _spoken(tags)
+    found[:, spoken] = _Blend(found[:, spoken], artists, albums)(context)
+    return found
+
+
+class Fitted(NamedTuple):
+    """``pr_auc`` with the shares, ``alone`` without: on the tracks that they were fitted on, macro over
+    the tags that context speaks for."""
+
+    context: Context
+    pr_auc: float
+    alone: float
+
+
+def fit(
+    probabilities: NDArray[np.floating],
+    labels: NDArray[np.bool_],
+    tags: Sequence[Tag],
+    artists: Sequence[str],
+    albums: Sequence[str],
+    *,
+    step: float = 0.1,
+) -> Fitted:
+    """Return the shares with the largest macro PR-AUC (average precision) on these validation tracks.
+
+    All pairs on a grid of ``step`` are tried; of equals the one that leaves the track most to itself.
+    Raises DataError where no tag can be smoothed or no two tracks share an artist.
+    """
+    spoken = _spoken(tags)
+    if not labels[:, spoken].any():
+        raise DataError("no track has a mood, theme or genre, so no context can be fitted")
+    blend = _Blend(np.asarray(probabilities)[:, spoken], artists, albums)
+    if not blend.binds:
+        raise DataError(
+            "no two tracks share an artist, so no context can be fitted",
+            hint="the dataset's reader must know artists: give a manifest with the column artist",
+        )
+    truth = labels[:, spoken]
+    scores = {
+        pair: metrics.macro(metrics.average_precision(truth, blend(pair))) for pair in _grid(step)
+    }
+    # Insertion order settles ties: the grid starts with the track alone.
+    best = max(scores, key=scores.__getitem__)
+    return Fitted(best, scores[best], scores[Context(0.0, 0.0)])
+
+
+def _grid(step: float) -> list[Context]:
+    count = round(1 / step)
+    pairs = [(a, b) for a in range(count + 1) for b in range(count + 1 - a)]
+    pairs.sort(key=lambda pair: (sum(pair), pair))
+    return [Context(a / count, b / count) for a, b in pairs]
+
+
+def _spoken(tags: Sequence[Tag]) -> NDArray[np.int64]:
+    return np.flatnonzero([tag.category in CATEGORIES for tag in tags])
+
+
+class _Blend:
+    """Scores with their group means, computed once and blended as often as asked."""
+
+    def __init__(
+        self, scores: NDArray[np.floating], artists: Sequence[str], albums: Sequence[str]
+    ) -> None:
+        # Trained in float32, summed over an artist's hundreds of tracks: the means are float64.
+        self.own = np.asarray(scores, np.float64)
+        by_artist, by_album = _groups(artists, albums)
+        self.artist, self.album = (_means(self.own, group) for group in (by_artist, by_album))
+        self.binds = len(np.unique(by_artist)) < len(by_artist)
+
+    def __call__(self, context: Context) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = (
+            context.own * self.own + context.artist * self.artist + context.album * self.album
+        )
+        return found
+
+
+def _groups(
+    artists: Sequence[str], albums: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number each track's artist and album (tracks,); who belongs to none is a group of one."""
+    numbers: dict[object, int] = {}
+    by_artist: list[int] = []
+    by_album: list[int] = []
+    for track, names in enumerate(zip(artists, albums, strict=True)):
+        artist, album = (" ".join(name.casefold().split()) for name in names)
+        bound = artist and artist not in _NO_ARTIST
+        keys = (
+            artist if bound else track,
+            (artist, album) if bound and album and album not in _NO_ALBUM else track,
+        )
+        for group, key in zip((by_artist, by_album), keys, strict=True):
+            group.append(numbers.setdefault(key, len(numbers)))
+    return np.array(by_artist, np.int64), np.array(by_album, np.int64)
+
+
+def _means(scores: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Each row's group mean (tracks, tags)."""
+    _, group = np.unique(groups, return_inverse=True)
+    sums = np.zeros((group.max(initial=-1) + 1, scores.shape[1]))
+    np.add.at(sums, group, scores)
+    means: NDArray[np.float64] = (sums / np.bincount(group)[:, None])[group]
+    return means
