@@ -104,7 +104,8 @@ def test_fitting_finds_who_shares(shared: str) -> None:
 def test_fitting_leaves_tracks_alone_where_neighbours_say_nothing() -> None:
     scores, labels, artists, albums = library(1, "nobody")
     found = fit(scores, labels, [HAPPY], artists, albums)
-    assert found.context.own >= 0.8
+    assert found.context.own >= 0.7
+    assert found.pr_auc < found.alone + 0.02
 
 
 def test_of_equals_the_least_smoothing_wins() -> None:

@@ -11,7 +11,8 @@ import torch
 
 from tagkit import models
 from tagkit.errors import TagkitError, UsageError, WeightsError
-from tagkit.inference import ensemble
+from tagkit.inference import ensemble, ensemble_file
+from tagkit.inference.context import Context
 from tagkit.thresholds import DEFAULT_THRESHOLD
 from tagkit.vocab import canonical
 from tagkit.weights import bundle
@@ -77,6 +78,58 @@ def test_mean_goes_tag_by_tag_through_canonical_names(pair: tuple[Path, Path]) -
 def test_weights_count_where_both_speak(pair: tuple[Path, Path]) -> None:
     _, found = _combined(pair, "mean", "weights = [3, 1]")
     assert np.allclose(found[0], [(3 * 0.2 + 0.6) / 4, 0.8, (3 * 0.5 + 0.3) / 4], atol=1e-6)
+
+
+def test_a_tag_may_have_weights_of_its_own(pair: tuple[Path, Path]) -> None:
+    names, found = _combined(
+        pair, "mean", "weights = [3, 1]\n[tag_weights]\nhappy = [0, 1]\nwoman = [1, 4]\n"
+    )
+    assert names == ["happy", "piano", "female vocals"]
+    assert np.allclose(found[0], [0.6, 0.8, (0.5 + 4 * 0.3) / 5], atol=1e-6)
+
+
+def test_thresholds_are_weighed_as_the_probabilities_are(tmp_path: Path) -> None:
+    for name, values in (("a", (0.4, 0.2)), ("b", (0.8, 0.6))):
+        make(tmp_path / f"{name}.safetensors", "happy sad", thresholds=values)
+    toml = tmp_path / "t.toml"
+    toml.write_text('members = ["a", "b"]\n[tag_weights]\nhappy = [1, 3]\n')
+    assert np.allclose(ensemble.load([str(toml)]).thresholds, [0.7, 0.4])
+
+
+def test_context_and_its_thresholds(pair: tuple[Path, Path]) -> None:
+    toml = pair[0].parent / "t.toml"
+    toml.write_text(
+        'members = ["a", "b"]\n[thresholds]\nwoman = 0.7\npiano = 0.3\n'
+        "[context]\nartist = 0.2\nalbum = 1\n"
+    )
+    with pytest.raises(WeightsError, match="together at most 1"):
+        ensemble.load([str(toml)])
+    toml.write_text(
+        'members = ["a", "b"]\n[thresholds]\nwoman = 0.7\npiano = 0.3\n'
+        "[context]\nartist = 0.2\nalbum = 0.5\n[context.thresholds]\nwoman = 0.6\n"
+    )
+    found = ensemble.load([str(toml)])
+    assert found.context == Context(0.2, 0.5)
+    assert np.allclose(found.thresholds, [0.4, 0.3, 0.7])
+    assert np.allclose(found.context_thresholds, [0.4, 0.3, 0.6])
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    wanted = ensemble_file.Definition(
+        members=('a "quoted" \\ name\x7f', "b"),
+        name="täg",
+        weights=(1.0, 0.25),
+        tag_weights={"female vocals": (0.0, 2.0)},
+        thresholds={"happy": 0.125},
+        context=Context(0.25, 0.5),
+        context_thresholds={"happy": 0.5},
+    )
+    ensemble_file.write(tmp_path / "e.toml", wanted, notes="fitted\non validation")
+    assert ensemble_file.read(tmp_path / "e.toml") == wanted
+    assert (tmp_path / "e.toml").read_text().startswith("# fitted\n# on validation\n")
+    learned = ensemble_file.Definition(("a",), combine="learned", combiner="c")
+    ensemble_file.write(tmp_path / "e.toml", learned)
+    assert ensemble_file.read(tmp_path / "e.toml") == learned
 
 
 def test_logit_mean(pair: tuple[Path, Path]) -> None:
@@ -154,6 +207,13 @@ def test_another_threshold_in_a_card_is_the_same_model(tmp_path: Path) -> None:
         ('members = ["a"]\ncombine = "learned"', "combiner"),
         ('members = ["a"]\n[thresholds]\nhappy = 3', "thresholds"),
         ('members = ["a"]\n[thresholds]\nhapy = 0.3', "happy"),
+        ('members = ["a", "b"]\n[tag_weights]\nhappy = [1]', "tag_weights"),
+        ('members = ["a", "b"]\n[tag_weights]\nhappy = [0, 0]', "tag_weights"),
+        ('members = ["a", "b"]\n[tag_weights]\npiano = [1, 0]', "do not know it"),
+        ('members = ["a", "b"]\n[tag_weights]\nsitar = [1, 1]', "no member knows"),
+        ('members = ["a"]\n[context]\nartist = 0.5', "context"),
+        ('members = ["a"]\ncontext = 0.5', "context"),
+        ('members = ["a"]\n[context]\nartist = "x"\nalbum = 0', "context"),
         ('members = ["nobody-made-this"]', "nobody-made-this"),
         ("members = [", "readable"),
     ],

@@ -1,15 +1,7 @@
 """Several models, one answer.
 
-An ensemble is a small TOML file beside its members, or just a list of models::
-
-    name = "default"
-    members = ["tagkit-ds-cnn", "tagkit-mel-tcn"]   # names, or paths from this file's folder
-    combine = "mean"                                # or "logit-mean", "rank", "learned"
-    weights = [1.0, 1.0]                            # optional, one a member
-    combiner = "my-combiner"                        # with "learned": a bundle of the combiner architecture
-
-    [thresholds]                                    # optional: canonical tag = probability
-    happy = 0.31
+An ensemble is a small TOML file beside its members (:mod:`tagkit.inference.ensemble_file` tells what
+it may say), or just a list of models.
 
 Members with different vocabularies are combined tag by tag under canonical names: a tag is what the
 members that know it say. Only cards are read here; listening loads the networks, deciding does not.
@@ -17,28 +9,29 @@ members that know it say. Only cards are read here; listening loads the networks
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tagkit.errors import UsageError, WeightsError
+from tagkit.inference import ensemble_file
+from tagkit.inference.context import Context
 from tagkit.thresholds import DEFAULT_THRESHOLD
 from tagkit.vocab import CATEGORIES, Tag, canonical
 from tagkit.weights import catalogue
 from tagkit.weights.bundle import fingerprint, read_card
 from tagkit.weights.card import Card
+from tagkit.weights.header import naming
 
 FloatArray = NDArray[np.float32]
+Value = TypeVar("Value")
 
 DEFAULT = "default"
-COMBINATIONS = ("mean", "logit-mean", "rank", "learned")
-_MOST_BYTES = 1 << 20
 _EPS = 1e-6
 
 
@@ -57,44 +50,81 @@ class Member:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Members in order and how their outputs become one probability a tag."""
+    """Members in order and how their outputs become one probability a tag.
+
+    ``tag_weights``: one weight a member for tags that do not use the members' own. ``context``: how
+    much artist and album say, or None; whoever decides tracks asks :func:`context.smooth` for it, with
+    ``context_thresholds`` in place of ``thresholds``.
+    """
 
     name: str
     members: tuple[Member, ...]
     combine: str = "mean"
     combiner: Path | None = None
     own_thresholds: Mapping[Tag, float] = field(default_factory=dict)
+    tag_weights: Mapping[Tag, tuple[float, ...]] = field(default_factory=dict)
+    context: Context | None = None
+    own_context_thresholds: Mapping[Tag, float] = field(default_factory=dict)
 
     @cached_property
-    def _voices(self) -> list[tuple[Card, float]]:
-        """Whose outputs are the answer, and with which weight: the combiner's, or every member's."""
+    def _voices(self) -> list[Card]:
+        """Whose outputs are the answer: the combiner's, or every member's."""
         if self.combiner is not None:
-            return [(read_card(self.combiner), 1.0)]
-        return [(member.card, member.weight) for member in self.members]
+            return [read_card(self.combiner)]
+        return [member.card for member in self.members]
 
     @cached_property
     def tags(self) -> tuple[Tag, ...]:
         """The joint vocabulary, by category, then by name."""
-        found = {tag for card, _ in self._voices for tag in card.tags}
+        found = {tag for card in self._voices for tag in card.tags}
         return tuple(sorted(found, key=lambda tag: (CATEGORIES.index(tag.category), tag.name)))
+
+    @cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """How much each voice says about each tag (voices, tags): 0 where it does not know the tag.
+
+        Raises WeightsError for tag_weights that leave a tag to nobody who knows it.
+        """
+        if self.combiner is not None:
+            return np.ones((1, len(self.tags)))
+        if strange := set(self.tag_weights) - set(self.tags):
+            raise WeightsError(f"tag_weights for {min(strange).name!r}, which no member knows")
+        own = tuple(member.weight for member in self.members)
+        wanted = np.array([self.tag_weights.get(tag, own) for tag in self.tags]).T
+        knows = [[tag in set(card.tags) for tag in self.tags] for card in self._voices]
+        found: NDArray[np.float64] = np.where(knows, wanted, 0.0)
+        if len(nobodys := np.flatnonzero(found.sum(0) == 0)):
+            raise WeightsError(
+                f"tag_weights leave {self.tags[nobodys[0]].name!r} to models that do not know it"
+            )
+        return found
 
     @cached_property
     def thresholds(self) -> FloatArray:
         """One a tag (tags,): the ensemble's own, else the weighted mean of the members' that have one
         (with a combiner: the combiner's)."""
+        return self._thresholds(self.own_thresholds)
+
+    @cached_property
+    def context_thresholds(self) -> FloatArray:
+        """One a tag (tags,), for smoothed probabilities: the ensemble's own for these, else
+        ``thresholds``."""
+        return self._thresholds({**self.own_thresholds, **self.own_context_thresholds})
+
+    def _thresholds(self, own: Mapping[Tag, float]) -> FloatArray:
         sums = np.zeros(len(self.tags))
         parts = np.zeros(len(self.tags))
-        for card, weight in self._voices:
+        for card, weights in zip(self._voices, self.weights, strict=True):
             if card.thresholds is None:
                 continue
             values = np.array(card.thresholds)
             for column, outputs in enumerate(_outputs_of(card, self.tags)):
                 if outputs:
-                    sums[column] += weight * values[outputs].max()
-                    parts[column] += weight
+                    sums[column] += weights[column] * values[outputs].max()
+                    parts[column] += weights[column]
         means = np.divide(sums, parts, where=parts > 0, out=np.full(len(sums), DEFAULT_THRESHOLD))
         for column, tag in enumerate(self.tags):
-            means[column] = self.own_thresholds.get(tag, means[column])
+            means[column] = own.get(tag, means[column])
         found: FloatArray = means.astype(np.float32)
         return found
 
@@ -122,51 +152,28 @@ def _member(path: Path, weight: float = 1.0) -> Member:
 
 
 def _from_toml(path: Path) -> Ensemble:
-    table = _read_toml(path)
-    unknown = set(table) - {"name", "members", "combine", "weights", "combiner", "thresholds"}
-    names, how = table.get("members"), table.get("combine", "mean")
-    weights = table.get("weights")
-    thresholds = table.get("thresholds", {})
-    count = len(names) if isinstance(names, list) else 0
-
-    def wrong(message: str) -> WeightsError:
-        return WeightsError(message, path=path, hint="see docs/weights.md, 'Ensembles'")
-
-    if unknown:
-        raise wrong(f"unknown: {', '.join(sorted(unknown))}")
-    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
-        raise wrong("members must be a list of at least one name")
-    if how not in COMBINATIONS:
-        raise wrong(f"combine is {how!r}, not one of {', '.join(COMBINATIONS)}")
-    if weights is not None and (
-        not isinstance(weights, list)
-        or len(weights) != count
-        or not all(isinstance(w, int | float) and 0 < w < 1e6 for w in weights)
-    ):
-        raise wrong(f"weights must be {count} positive numbers, one a member")
-    if not isinstance(thresholds, dict) or not all(
-        isinstance(value, int | float) and 0 <= value <= 1 for value in thresholds.values()
-    ):
-        raise wrong("thresholds must be a table of tag = probability")
-    if (how == "learned") != isinstance(table.get("combiner"), str):
-        raise wrong("combine = 'learned' and combiner = NAME go together")
-    members = tuple(
-        _member(_beside(path, name), float(weight))
-        for name, weight in zip(names, weights or [1.0] * count, strict=True)
+    says = ensemble_file.read(path)
+    weights = says.weights or (1.0,) * len(says.members)
+    found = Ensemble(
+        says.name or path.stem,
+        tuple(map(_member, (_beside(path, name) for name in says.members), weights)),
+        says.combine,
+        _beside(path, says.combiner) if says.combiner is not None else None,
+        context=says.context,
     )
-    combiner = _beside(path, table["combiner"]) if how == "learned" else None
-    found = Ensemble(str(table.get("name", path.stem)), members, how, combiner)
-    own = {canonical(name, found.tags): float(value) for name, value in thresholds.items()}
-    return replace(found, own_thresholds=own)
 
+    def by_tag(table: Mapping[str, Value]) -> dict[Tag, Value]:
+        return {canonical(name, found.tags): value for name, value in table.items()}
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise WeightsError("too large for an ensemble file", path=path)
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise WeightsError(f"not a readable ensemble file: {error}", path=path) from error
+    found = replace(
+        found,
+        own_thresholds=by_tag(says.thresholds),
+        tag_weights=by_tag(says.tag_weights),
+        own_context_thresholds=by_tag(says.context_thresholds),
+    )
+    with naming(path):
+        _ = found.weights  # what is wrong with them is said now
+    return found
 
 
 def _beside(toml: Path, name: str) -> Path:
@@ -207,14 +214,12 @@ def combine(ensemble: Ensemble, outputs: Sequence[FloatArray]) -> FloatArray:
         return _learned(ensemble, np.concatenate(outputs, 1))
     tracks = len(outputs[0])
     sums = np.zeros((tracks, len(ensemble.tags)))
-    parts = np.zeros(len(ensemble.tags))
-    for member, given in zip(ensemble.members, outputs, strict=True):
+    for member, weights, given in zip(ensemble.members, ensemble.weights, outputs, strict=True):
         for column, positions in enumerate(_outputs_of(member.card, ensemble.tags)):
             if positions:
                 loudest = given[:, positions].max(1)
-                sums[:, column] += member.weight * _scaled(ensemble.combine, loudest)
-                parts[column] += member.weight
-    means = (sums / parts).astype(np.float32)
+                sums[:, column] += weights[column] * _scaled(ensemble.combine, loudest)
+    means = (sums / ensemble.weights.sum(0)).astype(np.float32)
     return _sigmoid(means) if ensemble.combine == "logit-mean" else means
 
 
