@@ -29,3 +29,11 @@ class TagModel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.hear(x)[0]
+
+    def output_bias(self) -> Tensor | None:
+        """What is added to the logits last, one a tag in any shape; None where nothing is learned there.
+
+        Here: the bias of the linear layer that was registered last.
+        """
+        linear = [module for module in self.modules() if isinstance(module, nn.Linear)]
+        return linear[-1].bias if linear else None

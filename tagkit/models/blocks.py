@@ -38,3 +38,16 @@ class ResBlock(nn.Module):
         out = self.bn_2(self.conv_2(F.relu(self.bn_1(self.conv_1(x)))))
         shortcut = self.bn_3(self.conv_3(x)) if self.changes_shape else x
         return F.relu(shortcut + out)
+
+
+def keras_initialise(model: nn.Module) -> None:
+    """Start convolutions and linear layers as Keras does: Glorot & Bengio's uniform weights (2010), no bias.
+
+    PyTorch's own start is smaller: a deep stack without BatchNorm would begin with outputs that hardly
+    depend on the input.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -10,18 +10,21 @@ from tagkit.models.blocks import ConvBlock
 
 
 class CRNN(TagModel):
-    """dB ``(batch, 96, 1813)`` → logits ``(batch, tags)``; embedding of 32 dims, the GRU's last state."""
+    """dB ``(batch, 96, 1813)`` → logits ``(batch, tags)``; embedding of 32 dims, the GRU's last state.
 
-    def __init__(self, tags: int) -> None:
+    128 mels and any length from 96 frames on will do.
+    """
+
+    def __init__(self, tags: int, channels: int = 64) -> None:
         super().__init__()
         self.spec_bn = nn.BatchNorm2d(1)
-        self.layer1 = ConvBlock(1, 64, (2, 2))
-        self.layer2 = ConvBlock(64, 128, (3, 3))
-        self.layer3 = ConvBlock(128, 128, (4, 4))
-        self.layer4 = ConvBlock(128, 128, (4, 4))
-        self.layer5 = nn.GRU(128, 32, 2, batch_first=True)
+        self.layer1 = ConvBlock(1, channels, (2, 2))
+        self.layer2 = ConvBlock(channels, 2 * channels, (3, 3))
+        self.layer3 = ConvBlock(2 * channels, 2 * channels, (4, 4))
+        self.layer4 = ConvBlock(2 * channels, 2 * channels, (4, 4))
+        self.layer5 = nn.GRU(2 * channels, channels // 2, 2, batch_first=True)
         self.dropout = nn.Dropout(0.5)
-        self.dense = nn.Linear(32, tags)
+        self.dense = nn.Linear(channels // 2, tags)
 
     def embed(self, x: Tensor) -> Tensor:
         x = self.spec_bn(x[:, None])

@@ -3,6 +3,8 @@ pointwise convolutions over a (mel, time) image, so that a CPU core hears a 3 s 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -31,20 +33,24 @@ class SeparableBlock(nn.Module):
 
 
 class DsCNN(TagModel):
-    """dB ``(batch, mels, frames)`` → logits ``(batch, tags)``; embedding of ``dense`` dims."""
+    """dB ``(batch, mels, frames)`` → logits ``(batch, tags)``; embedding of ``dense`` dims.
 
-    def __init__(self, tags: int, stem: int = 24, dense: int = 256) -> None:
+    ``width``: MobileNets' width multiplier of the blocks.
+    """
+
+    def __init__(self, tags: int, stem: int = 24, dense: int = 256, width: float = 1.0) -> None:
         super().__init__()
         self.spec_bn = nn.BatchNorm2d(1)
         self.stem = nn.Conv2d(1, stem, 3, 2, 1, bias=False)
         self.stem_bn = nn.BatchNorm2d(stem)
-        blocks: list[nn.Module] = []
-        width = stem
-        for channels, stride in BLOCKS:
-            blocks.append(SeparableBlock(width, channels, stride))
-            width = channels
-        self.blocks = nn.Sequential(*blocks)
-        self.dense1 = nn.Linear(width * 2, dense)
+        widths = [stem, *(max(1, round(channels * width)) for channels, _ in BLOCKS)]
+        self.blocks = nn.Sequential(
+            *(
+                SeparableBlock(inputs, outputs, stride)
+                for (inputs, outputs), (_, stride) in zip(pairwise(widths), BLOCKS, strict=True)
+            )
+        )
+        self.dense1 = nn.Linear(widths[-1] * 2, dense)
         self.bn = nn.BatchNorm1d(dense)
         self.dropout = nn.Dropout(0.3)
         self.dense2 = nn.Linear(dense, tags)

@@ -16,7 +16,6 @@ from torch.nn import functional as F
 from tagkit.models.base import TagModel
 from tagkit.models.blocks import ResBlock
 
-DIMS = 512
 HEADS = 4
 MAP = (4, 8)  # mel, time: what five strides of 2 leave of (128, 231)
 
@@ -24,16 +23,17 @@ MAP = (4, 8)  # mel, time: what five strides of 2 leave of (128, 231)
 class Backbone(nn.Module):
     """dB ``(b, 128, 231)`` → ``(b, 512, 4, 8)``."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.spec_bn = nn.BatchNorm2d(1)
-        widths = (1, 128, 128, 256, 256, DIMS)
+        widths = (1, channels, channels, 2 * channels, 2 * channels, 4 * channels)
+        dims = widths[-1]
         for number in range(1, 6):
             self.add_module(f"layer{number}", ResBlock(widths[number - 1], widths[number]))
-        self.dense1 = nn.Conv2d(DIMS, DIMS, 1)
-        self.bn = nn.BatchNorm2d(DIMS)
+        self.dense1 = nn.Conv2d(dims, dims, 1)
+        self.bn = nn.BatchNorm2d(dims)
         self.dropout = nn.Dropout(0.5)
-        self.dense2 = nn.Conv2d(DIMS, DIMS, 1)
+        self.dense2 = nn.Conv2d(dims, dims, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.spec_bn(x[:, None])
@@ -49,9 +49,9 @@ class Position(nn.Module):
 
     pe: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, dims: int) -> None:
         super().__init__()
-        half = DIMS // 2
+        half = dims // 2
         rates = 10000.0 ** (-2 * (torch.arange(half) // 2) / half)
         codes = []
         for length in MAP:
@@ -72,13 +72,13 @@ class Position(nn.Module):
 class CrossLayer(nn.Module):
     """Queries look at the map, then think: no self-attention among them."""
 
-    def __init__(self) -> None:
+    def __init__(self, dims: int) -> None:
         super().__init__()
-        self.multihead_attn = nn.MultiheadAttention(DIMS, HEADS, dropout=0.1, batch_first=True)
-        self.linear1 = nn.Linear(DIMS, 4 * DIMS)
-        self.linear2 = nn.Linear(4 * DIMS, DIMS)
-        self.norm2 = nn.LayerNorm(DIMS)
-        self.norm3 = nn.LayerNorm(DIMS)
+        self.multihead_attn = nn.MultiheadAttention(dims, HEADS, dropout=0.1, batch_first=True)
+        self.linear1 = nn.Linear(dims, 4 * dims)
+        self.linear2 = nn.Linear(4 * dims, dims)
+        self.norm2 = nn.LayerNorm(dims)
+        self.norm3 = nn.LayerNorm(dims)
         self.dropout = nn.Dropout(0.1)
 
     def forward(self, state: Tensor, query: Tensor, memory: Tensor, where: Tensor) -> Tensor:
@@ -90,13 +90,13 @@ class CrossLayer(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, dims: int) -> None:
         super().__init__()
-        self.self_attn = nn.MultiheadAttention(DIMS, HEADS, dropout=0.1, batch_first=True)
-        self.linear1 = nn.Linear(DIMS, 4 * DIMS)
-        self.linear2 = nn.Linear(4 * DIMS, DIMS)
-        self.norm1 = nn.LayerNorm(DIMS)
-        self.norm2 = nn.LayerNorm(DIMS)
+        self.self_attn = nn.MultiheadAttention(dims, HEADS, dropout=0.1, batch_first=True)
+        self.linear1 = nn.Linear(dims, 4 * dims)
+        self.linear2 = nn.Linear(4 * dims, dims)
+        self.norm1 = nn.LayerNorm(dims)
+        self.norm2 = nn.LayerNorm(dims)
         self.dropout = nn.Dropout(0.1)
 
     def forward(self, x: Tensor, where: Tensor) -> Tensor:
@@ -110,9 +110,9 @@ class EncoderLayer(nn.Module):
 class Encoder(nn.Module):
     """The map's places look at each other: ``(b, 32, 512)`` kept."""
 
-    def __init__(self, layers: int) -> None:
+    def __init__(self, dims: int, layers: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(EncoderLayer() for _ in range(layers))
+        self.layers = nn.ModuleList(EncoderLayer(dims) for _ in range(layers))
 
     def forward(self, memory: Tensor, where: Tensor) -> Tensor:
         for layer in self.layers:
@@ -123,10 +123,10 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Each query ``(b, tags, 512)`` gathers from the map what concerns its tag."""
 
-    def __init__(self, layers: int) -> None:
+    def __init__(self, dims: int, layers: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(CrossLayer() for _ in range(layers))
-        self.norm = nn.LayerNorm(DIMS)
+        self.layers = nn.ModuleList(CrossLayer(dims) for _ in range(layers))
+        self.norm = nn.LayerNorm(dims)
 
     def forward(self, query: Tensor, memory: Tensor, where: Tensor) -> Tensor:
         state = torch.zeros_like(query)
@@ -137,19 +137,22 @@ class Decoder(nn.Module):
 
 
 class Transformer(nn.Module):
-    def __init__(self, encoder_layers: int, decoder_layers: int) -> None:
+    def __init__(self, dims: int, encoder_layers: int, decoder_layers: int) -> None:
         super().__init__()
-        self.encoder = Encoder(encoder_layers)
-        self.decoder = Decoder(decoder_layers)
+        self.encoder = Encoder(dims, encoder_layers)
+        self.decoder = Decoder(dims, decoder_layers)
+        for weight in self.parameters():
+            if weight.ndim > 1:  # Query2Label's start, from the image model
+                nn.init.xavier_uniform_(weight)
 
 
 class GroupWise(nn.Module):
     """Each tag's own linear unit over its own state: ``(b, tags, 512)`` → ``(b, tags)``."""
 
-    def __init__(self, tags: int) -> None:
+    def __init__(self, tags: int, dims: int) -> None:
         super().__init__()
-        bound = 1 / math.sqrt(DIMS)
-        self.W = nn.Parameter(torch.empty(1, tags, DIMS).uniform_(-bound, bound))
+        bound = 1 / math.sqrt(dims)
+        self.W = nn.Parameter(torch.empty(1, tags, dims).uniform_(-bound, bound))
         self.b = nn.Parameter(torch.empty(1, tags).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -157,15 +160,21 @@ class GroupWise(nn.Module):
 
 
 class Query2Label(TagModel):
-    """dB ``(batch, 128, 231)`` → logits ``(batch, tags)``; embedding of 512 dims, the mean of the map."""
+    """dB ``(batch, 128, 231)`` → logits ``(batch, tags)``; embedding of 512 dims, the mean of the map.
 
-    def __init__(self, tags: int, encoder_layers: int = 1, decoder_layers: int = 2) -> None:
+    ``channels``: those of the first block; all else is four times as wide.
+    """
+
+    def __init__(
+        self, tags: int, encoder_layers: int = 1, decoder_layers: int = 2, channels: int = 128
+    ) -> None:
         super().__init__()
-        self.backbone = nn.Sequential(Backbone(), Position())
-        self.input_proj = nn.Conv2d(DIMS, DIMS, 1)
-        self.transformer = Transformer(encoder_layers, decoder_layers)
-        self.query_embed = nn.Embedding(tags, DIMS)
-        self.fc = GroupWise(tags)
+        dims = 4 * channels
+        self.backbone = nn.Sequential(Backbone(channels), Position(dims))
+        self.input_proj = nn.Conv2d(dims, dims, 1)
+        self.transformer = Transformer(dims, encoder_layers, decoder_layers)
+        self.query_embed = nn.Embedding(tags, dims)
+        self.fc = GroupWise(tags, dims)
 
     def embed(self, x: Tensor) -> Tensor:
         return self._map(x).mean(1)
@@ -175,6 +184,9 @@ class Query2Label(TagModel):
         query = self.query_embed.weight.expand(len(x), -1, -1)
         logits: Tensor = self.fc(self.transformer.decoder(query, memory, self.backbone[1]()))
         return logits, memory.mean(1)
+
+    def output_bias(self) -> Tensor | None:
+        return self.fc.b
 
     def _map(self, x: Tensor) -> Tensor:
         """The image as ``(b, 32, 512)``: what the tags look at."""

@@ -4,15 +4,17 @@ music auto-tagging using raw waveforms", ICASSP 2018; as in minzwon/sota-music-t
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tagkit.models.base import TagModel
 
-#: Channels of the eleven layers. The first strides over three samples, the next nine pool three values each, so
-#: that 3^10 samples become one.
-WIDTHS = (128, 128, 128, 256, 256, 256, 256, 256, 256, 512, 512)
+#: Widths of the eleven layers, in ``channels``. The first strides over three samples, the next nine pool three values
+#: each, so that 3^10 samples become one.
+WIDTHS = (1, 1, 1, 2, 2, 2, 2, 2, 2, 4, 4)
 
 
 def _shape(number: int) -> tuple[int, int, int]:
@@ -61,28 +63,29 @@ class SampleResSE(nn.Module):
 
 
 class SampleCNN(TagModel):
-    """Samples ``(batch, 59049)`` → logits ``(batch, tags)``; embedding of 512 dims."""
+    """Samples ``(batch, 59049)`` → logits ``(batch, tags)``; embedding of 512 dims.
+
+    Longer input is judged by its loudest place.
+    """
 
     block: type[nn.Module] = SampleConv
 
-    def __init__(self, tags: int) -> None:
+    def __init__(self, tags: int, channels: int = 128) -> None:
         super().__init__()
-        inputs = (1, *WIDTHS)
-        for number, width in enumerate(WIDTHS, 1):
-            self.add_module(
-                f"layer{number}", self.block(inputs[number - 1], width, *_shape(number))
-            )
+        widths = (1, *(channels * times for times in WIDTHS))
+        for number, (inputs, outputs) in enumerate(pairwise(widths), 1):
+            self.add_module(f"layer{number}", self.block(inputs, outputs, *_shape(number)))
         self.dropout = nn.Dropout(0.5)
-        self._top(tags)
+        self._top(tags, widths[-1])
 
-    def _top(self, tags: int) -> None:
-        self.dense = nn.Linear(WIDTHS[-1], tags)
+    def _top(self, tags: int, width: int) -> None:
+        self.dense = nn.Linear(width, tags)
 
     def embed(self, x: Tensor) -> Tensor:
         x = x[:, None]
         for number in range(1, len(WIDTHS) + 1):
             x = getattr(self, f"layer{number}")(x)
-        return x.squeeze(2)
+        return x.amax(2)
 
     def head(self, x: Tensor) -> Tensor:
         logits: Tensor = self.dense(self.dropout(x))
@@ -94,10 +97,10 @@ class SampleCNNSE(SampleCNN):
 
     block = SampleResSE
 
-    def _top(self, tags: int) -> None:
-        self.dense1 = nn.Linear(WIDTHS[-1], WIDTHS[-1])
-        self.bn = nn.BatchNorm1d(WIDTHS[-1])
-        self.dense2 = nn.Linear(WIDTHS[-1], tags)
+    def _top(self, tags: int, width: int) -> None:
+        self.dense1 = nn.Linear(width, width)
+        self.bn = nn.BatchNorm1d(width)
+        self.dense2 = nn.Linear(width, tags)
 
     def embed(self, x: Tensor) -> Tensor:
         return F.relu(self.bn(self.dense1(super().embed(x))))
