@@ -7,8 +7,9 @@ three are one, and each is judged by what the members say of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,12 +19,14 @@ from tagkit.data.dataset import Dataset
 from tagkit.errors import DataError
 from tagkit.evaluation.predictions import Predictions
 from tagkit.inference import ensemble
+from tagkit.inference.context import Context, smooth
 from tagkit.inference.ensemble import Ensemble, Member
 from tagkit.vocab import Tag
 from tagkit.weights import bundle
 from tagkit.weights.card import Card
 
 FloatArray = NDArray[np.float32]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -46,16 +49,7 @@ def match(models: Ensemble, dataset: Dataset) -> Matching:
         picks = [[m.card.outputs.index(name) for name in dataset.outputs] for m in voice.members]
         # Stand-ins: names that keep apart what means the same.
         tags = tuple(Tag(f"output {number:05}", "mood") for number in range(len(tags)))
-        thresholds = {
-            stand_in: voice.own_thresholds[tag]
-            for stand_in, tag in zip(tags, dataset.tags, strict=True)
-            if tag in voice.own_thresholds
-        }
-        members = tuple(
-            replace(member, card=_restricted(member.card, pick, tags))
-            for member, pick in zip(voice.members, picks, strict=True)
-        )
-        voice = replace(voice, members=members, own_thresholds=thresholds)
+        voice = _renamed(voice, picks, dict(zip(tags, dataset.tags, strict=True)))
     else:
         picks = [list(range(len(member.card.outputs))) for member in voice.members]
     places = {tag: place for place, tag in enumerate(voice.tags)}
@@ -69,30 +63,70 @@ def match(models: Ensemble, dataset: Dataset) -> Matching:
     return Matching(voice, tuple(picks), columns, [places[tags[column]] for column in columns])
 
 
-def judge(models: Ensemble, outputs: Sequence[FloatArray], dataset: Dataset) -> Predictions:
+def judge(
+    models: Ensemble,
+    outputs: Sequence[FloatArray],
+    dataset: Dataset,
+    *,
+    context: Context | None = None,
+) -> Predictions:
     """Return the predictions for the dataset's tags that ``outputs``, one (tracks, outputs) a member,
-    before any calibration, combine to. The rows are the dataset's tracks. Raises DataError."""
+    before any calibration, combine to. The rows are the dataset's tracks.
+
+    ``context``: let these tracks' artists and albums speak too. Raises DataError.
+    """
     found = match(models, dataset)
     if models.combiner is not None:
         outputs = [_combined(models, outputs)]
     picked = [given[:, pick] for given, pick in zip(outputs, found.picks, strict=True)]
-    voice = found.voice
-    fitted = voice.own_thresholds or any(m.card.thresholds is not None for m in voice.members)
+    scores = ensemble.combine(found.voice, picked)[:, found.places]
+    tags = tuple(dataset.tags[column] for column in found.columns)
+    artists = tuple(track.artist for track in dataset.tracks)
+    albums = tuple(track.album for track in dataset.tracks)
+    if context is not None:
+        scores = smooth(scores, tags, artists, albums, context).astype(np.float32)
     return Predictions(
-        scores=ensemble.combine(voice, picked)[:, found.places],
+        scores=scores,
         labels=dataset.labels[:, found.columns],
         outputs=tuple(dataset.outputs[column] for column in found.columns),
-        tags=tuple(dataset.tags[column] for column in found.columns),
+        tags=tags,
         ids=tuple(track.id for track in dataset.tracks),
-        artists=tuple(track.artist for track in dataset.tracks),
-        albums=tuple(track.album for track in dataset.tracks),
-        name=models.name,
-        thresholds=voice.thresholds[found.places] if fitted else None,
+        artists=artists,
+        albums=albums,
+        name=models.name if context is None else f"{models.name} (uses other tracks by the artist)",
+        thresholds=_thresholds(found, context is not None),
+    )
+
+
+def _thresholds(found: Matching, in_context: bool) -> FloatArray | None:
+    """What the models' authors chose (tags,); None where nobody chose any."""
+    voice = found.voice
+    if not voice.own_thresholds and all(m.card.thresholds is None for m in voice.members):
+        return None
+    return (voice.context_thresholds if in_context else voice.thresholds)[found.places]
+
+
+def _renamed(voice: Ensemble, picks: Sequence[Sequence[int]], means: Mapping[Tag, Tag]) -> Ensemble:
+    """The same models with the picked outputs only, each of which is a tag of its own; ``means``: what
+    tag it stands for."""
+
+    def again(table: Mapping[Tag, Value]) -> dict[Tag, Value]:
+        return {tag: table[meant] for tag, meant in means.items() if meant in table}
+
+    members = zip(voice.members, picks, strict=True)
+    return replace(
+        voice,
+        members=tuple(
+            replace(member, card=_restricted(member.card, pick, tuple(means)))
+            for member, pick in members
+        ),
+        own_thresholds=again(voice.own_thresholds),
+        own_context_thresholds=again(voice.own_context_thresholds),
+        tag_weights=again(voice.tag_weights),
     )
 
 
 def _restricted(card: Card, pick: Sequence[int], tags: tuple[Tag, ...]) -> Card:
-    """The card of a model that has these outputs only, each meaning its tag."""
     thresholds, calibration = card.thresholds, card.calibration
     return replace(
         card,
@@ -109,7 +143,7 @@ def _one_voice(models: Ensemble) -> Ensemble:
         return models
     path = models.combiner
     member = Member(path, bundle.read_card(path), bundle.fingerprint(path))
-    return replace(models, members=(member,), combine="mean", combiner=None)
+    return replace(models, members=(member,), combine="mean", combiner=None, tag_weights={})
 
 
 @torch.inference_mode()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tagkit.audio import window_starts
 from tagkit.data.cache import Cache, decibel
 from tagkit.data.dataset import Dataset, Track
-from tagkit.errors import AudioError, DataError, TagkitError
+from tagkit.errors import AudioError, DataError, TagkitError, UsageError
 from tagkit.evaluation.matching import judge, match
 from tagkit.evaluation.predictions import Predictions
 from tagkit.inference import ensemble
@@ -44,18 +44,22 @@ def predict(
     windows: int = 16,
     jobs: int = 2,
     cache: Path = Path("cache"),
+    context: bool = False,
     on_track: Callable[[TagkitError | None], None] = lambda _: None,
 ) -> Predictions:
     """Listen to every track of ``dataset`` and return what the models, as one, say about its tags.
 
     ``models``: what ``--model`` takes, or an ensemble. ``on_track`` is called after each track, with
     the error of one that cannot be heard: it is left out. ``cache`` is for datasets of log-mels only.
+    ``context``: the ensemble's own; it lets the dataset's other tracks by an artist speak.
     Tags that no model knows are left out, see :mod:`tagkit.evaluation.matching`. Raises DataError
     where no tag or no track is left, WeightsError and UsageError as listening does.
     """
     chosen = models if isinstance(models, Ensemble) else ensemble.load(models)
     if not dataset.tracks:
         raise DataError(f"{dataset.name} has no track in this split", path=dataset.root)
+    if context and chosen.context is None:
+        raise UsageError(f"{chosen.name} has no context", hint="fit one with tagkit ensemble fit")
     match(chosen, dataset)  # said before hours of listening, not after them
     bundles = [bundle.load(member.path) for member in chosen.members]
     analyser = Analyser(bundles, device=pick_device(device), windows=windows, jobs=jobs)
@@ -73,7 +77,8 @@ def predict(
             f"none of the {len(dataset.tracks):,} tracks could be heard", path=dataset.root
         )
     outputs = [np.stack(rows) for rows in zip(*(item.outputs for item in heard), strict=True)]
-    return judge(chosen, outputs, dataset.keep(item.track for item in heard))
+    kept = dataset.keep(item.track for item in heard)
+    return judge(chosen, outputs, kept, context=chosen.context if context else None)
 
 
 def _listen(analyser: Analyser, ids: Sequence[str], dataset: Dataset) -> Iterator[Heard]:
