@@ -82,8 +82,8 @@ class Settings:
         return any(getattr(self, name) for name in EFFECTS)
 
 
-#: Each a probability, in the order in which a chunk passes them.
-EFFECTS = ("polarity", "noise", "gain", "high_pass", "low_pass", "delay", "pitch", "reverb")
+#: What an effect on audio is called; each is a probability.
+EFFECTS = ("polarity", "gain", "pitch", "low_pass", "high_pass", "delay", "reverb", "noise")
 
 #: What the ends of a range may be.
 LIMITS: dict[str, Range] = {

@@ -1,0 +1,51 @@
+"""Effects on log-mel images in dB, drawn anew for every chunk: gain, a masked band, SpecAugment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tagkit.augment.settings import Settings
+from tagkit.features import AMIN
+
+#: (batch, mels, frames) dB, changed to the same shape.
+ImageChain: TypeAlias = Callable[[Tensor, np.random.Generator], Tensor]
+
+#: dB of silence, below which no image goes.
+FLOOR = 10 * math.log10(AMIN)
+
+
+def image_chain(settings: Settings) -> ImageChain:
+    """Return ``chain(images (batch, mels, frames) dB, random)`` with the effects of ``settings``.
+
+    Masks are filled with the image's mean, which is what SpecAugment's zero is to a normalised image.
+    """
+    masks = [(0, settings.band_mask)] if settings.band_mask else []
+    masks += [(0, settings.frequency_mask)] * settings.frequency_masks
+    masks += [(1, settings.time_mask)] * settings.time_masks
+
+    def chain(images: Tensor, random: np.random.Generator) -> Tensor:
+        if settings.image_gain_db:
+            gain = random.uniform(-settings.image_gain_db, settings.image_gain_db, len(images))
+            images = images + torch.from_numpy(gain.astype(np.float32))[:, None, None].to(images)
+        if masks:
+            images = images.clone()
+        for image in images if masks else ():
+            for axis, most in masks:
+                _mask(image, axis, most, random)
+        return images.clamp_min(FLOOR)
+
+    return chain
+
+
+def _mask(image: Tensor, axis: int, most: int, random: np.random.Generator) -> None:
+    """Fill a span of 0 to ``most`` rows or columns with the image's mean, in place."""
+    length = image.shape[axis]
+    width = int(random.integers(0, min(most, length) + 1))
+    start = int(random.integers(0, length - width + 1))
+    image.narrow(axis, start, width).fill_(image.mean())
