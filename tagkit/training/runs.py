@@ -1,0 +1,169 @@
+"""The folder of a run: what is trained and where, how it went, and all that is needed to go on.
+
+::
+
+    recipe.toml        the resolved recipe; a run goes on with the same one only
+    environment.json   one entry a start: versions, device, command
+    log.jsonl          one line an epoch
+    tensorboard/       the same figures, where TensorBoard is installed
+    last.pt, best.pt   checkpoints: after the last finished epoch; the weights of the best
+
+Each file is replaced whole: whoever kills a run at any moment loses the epoch under way, no more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tagkit import recipe as recipes
+from tagkit.errors import RecipeError
+from tagkit.files import whole
+from tagkit.recipe import Recipe
+
+_PARTS = ".*.part"  # what tagkit.files leaves of a write that was killed
+
+
+class Run:
+    """Raises RecipeError for a folder that is another run's, and wherever it cannot be written."""
+
+    def __init__(self, folder: Path, recipe: Recipe, *, resume: bool = False) -> None:
+        self.folder = folder
+        self.recipe = recipe
+        self._board: Any = None
+        if folder.exists() and not folder.is_dir():
+            raise RecipeError("is no folder", path=folder)
+        there = [] if not folder.exists() else [p for p in folder.iterdir() if not p.match(_PARTS)]
+        if there and not resume:
+            raise RecipeError(
+                "the run folder is not empty",
+                path=folder,
+                hint="go on with that run by --resume, or name another folder by --run",
+            )
+        if there:
+            self._require_same()
+
+    def _require_same(self) -> None:
+        path = self.folder / "recipe.toml"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise RecipeError(
+                "is no run folder: its recipe.toml cannot be read",
+                path=self.folder,
+                hint="name another folder by --run",
+            ) from error
+        before = recipes.parse(text, path)
+        if before != self.recipe:
+            changed = ", ".join(sorted(_differences(before, self.recipe)))
+            raise RecipeError(
+                f"this run is of another recipe; different: {changed}",
+                path=self.folder,
+                hint="give the same recipe and --set, or name another folder by --run",
+            )
+
+    def begin(self, environment: Mapping[str, Any]) -> None:
+        """Write down what starts, or goes on, here."""
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for part in self.folder.glob(_PARTS):
+                part.unlink()
+        self._write("recipe.toml", recipes.dumps(self.recipe).encode())
+        starts = []
+        with contextlib.suppress(OSError, ValueError):
+            starts = json.loads((self.folder / "environment.json").read_text(encoding="utf-8"))
+        self._write("environment.json", _json([*starts, environment], indent=2))
+
+    def save(self, name: str, state: Mapping[str, Any]) -> None:
+        """Write the checkpoint ``name``, "last" or "best"."""
+        # Into memory first: a plain write then meets the full disk, and its OSError says so.
+        data = io.BytesIO()
+        torch.save(dict(state), data)
+        self._write(f"{name}.pt", data.getbuffer())
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """Return the checkpoint ``name``, its tensors on the CPU; None where there is none."""
+        path = self.folder / f"{name}.pt"
+        if not path.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged one may fail in any way
+            raise RecipeError(
+                f"cannot be read: {type(error).__name__}",
+                path=path,
+                hint="start anew in another folder, without --resume",
+            ) from error
+        return state
+
+    def log(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Write the log of all epochs so far, and show the last one to TensorBoard."""
+        self._write("log.jsonl", b"".join(_json(entry) for entry in history))
+        if not history:
+            return
+        if self._board is None:
+            self._board = _board(self.folder / "tensorboard", history[-1]["step"])
+        if self._board:
+            entry = history[-1]
+            figures = {f"validation/{key}": value for key, value in entry["validation"].items()}
+            figures |= {"loss": entry["loss"], "learning_rate": entry["learning_rate"]}
+            for key, value in figures.items():
+                self._board.add_scalar(key, value, entry["step"])
+            self._board.flush()
+
+    def note(self, name: str, value: Any) -> Path:
+        """Write ``value`` as JSON to the file ``name`` and return its path."""
+        self._write(name, _json(value, indent=2))
+        return self.folder / name
+
+    def _write(self, name: str, data: bytes | memoryview) -> None:
+        with writing(self.folder / name), whole(self.folder / name) as file:
+            file.write(data)
+
+
+def _json(value: Any, indent: int | None = None) -> bytes:
+    return (json.dumps(value, indent=indent, ensure_ascii=False) + "\n").encode()
+
+
+def _board(folder: Path, first_step: int) -> Any:
+    """Return TensorBoard's writer, which forgets what a killed run showed from ``first_step`` on."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return False
+    return SummaryWriter(str(folder), purge_step=first_step)
+
+
+def _differences(a: Recipe, b: Recipe) -> Iterator[str]:
+    """The keys in which two recipes differ, as a recipe would write them."""
+    import dataclasses
+
+    for entry in dataclasses.fields(a):
+        one, other = getattr(a, entry.name), getattr(b, entry.name)
+        if one == other:
+            continue
+        if dataclasses.is_dataclass(one):
+            for inner in dataclasses.fields(one):
+                if getattr(one, inner.name) != getattr(other, inner.name):
+                    yield f"{entry.name}.{inner.name}"
+        else:
+            yield entry.name
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what an operating system says of a write into a RecipeError."""
+    try:
+        yield
+    except OSError as error:
+        raise RecipeError(
+            f"cannot be written: {error.strerror or error}",
+            path=path,
+            hint="free some space, then go on with --resume",
+        ) from error

@@ -1,0 +1,223 @@
+"""Training on labels: a recipe and a dataset in, a network with its card out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from torch import nn
+
+from tagkit import features, losses, metrics, models
+from tagkit.data import samplers
+from tagkit.data.cache import Cache
+from tagkit.data.dataset import SPLITS, Dataset
+from tagkit.errors import DataError, RecipeError
+from tagkit.front_end import FrontEnd
+from tagkit.recipe import Recipe
+from tagkit.thresholds import DEFAULT_THRESHOLD
+from tagkit.training.batches import Batches, Features
+from tagkit.training.hearing import shared_predict
+from tagkit.training.inputs import Inputs
+from tagkit.training.loop import Plan, fit
+from tagkit.training.runs import Run
+from tagkit.training.transfer import start_from
+from tagkit.weights.card import Card
+
+Scores = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a bundle is made of; ``scores``: the figures of each split that was judged."""
+
+    card: Card
+    model: models.TagModel
+    front_end: features.FrontEndModule
+    scores: Scores
+
+
+def front_end_of(recipe: Recipe) -> FrontEnd:
+    """Return what the recipe's network hears. Raises RecipeError for changes that cannot be made."""
+    row = models.entry(recipe.architecture)
+    if row.front_end is None:
+        raise RecipeError(
+            f"{recipe.architecture} learns from what models say, not from audio",
+            hint="fit it with tagkit ensemble fit",
+        )
+    try:
+        return replace(row.front_end, **recipe.front_end)
+    except TypeError as error:
+        known = ", ".join(asdict(row.front_end))
+        raise RecipeError(f"front_end: {error}", hint=f"known: {known}") from error
+
+
+class Supervised:
+    """One run, taken apart: :meth:`cache` says what has to be prepared, :meth:`train` does the rest.
+
+    Everything that can be wrong with the recipe, the dataset or both is found here, before any music
+    is listened to: RecipeError, DataError, WeightsError.
+    """
+
+    def __init__(self, recipe: Recipe, dataset: Dataset, accelerator: Accelerator) -> None:
+        self.recipe, self.dataset, self.accelerator = recipe, dataset, accelerator
+        self.front_end = front_end_of(recipe)
+        self.inputs = Inputs(self.front_end, recipe.augment, accelerator.device)
+        if dataset.kind == "mel" and self.inputs.samples:
+            raise RecipeError(
+                f"{recipe.name} needs audio, and {dataset.name} is mel-spectrograms",
+                hint="take its audio, or a recipe without changes to audio",
+            )
+        for split in ("train", "validation"):
+            if not dataset.split(split).tracks:
+                raise DataError(f"the {split} split of {dataset.name} is empty", path=dataset.root)
+        models.check(recipe.architecture, self.front_end, **recipe.arguments)
+        self.loss = self._loss()
+        self.card = self._card()
+        self.network = self._network()
+
+    def _loss(self) -> losses.Loss:
+        learned = self.dataset.split("train")
+        counts = torch.from_numpy(learned.counts).float().to(self.accelerator.device)
+        return losses.build(self.recipe.loss, counts, len(learned.tracks))
+
+    def _card(self) -> Card:
+        recipe, dataset = self.recipe, self.dataset
+        return Card(
+            name=recipe.name,
+            architecture=recipe.architecture,
+            arguments=dict(recipe.arguments),
+            front_end=self.front_end,
+            tags=dataset.tags,
+            outputs=dataset.outputs,
+            licence=recipe.licence or None,
+            title=recipe.title,
+            training_data=recipe.training_data or dataset.name,
+            notes=recipe.notes,
+        )
+
+    def _network(self) -> models.TagModel:
+        train = self.recipe.train
+        torch.manual_seed(train.seed)
+        network = self._fresh()
+        if train.start_from:
+            start_from(network, train.start_from, train.start_layers)
+        if train.output_prior:
+            models.set_prior(network, train.output_prior)
+        return network
+
+    def _fresh(self) -> models.TagModel:
+        outputs = len(self.dataset.outputs)
+        return models.build(self.recipe.architecture, outputs, **self.recipe.arguments)
+
+    @property
+    def steps(self) -> int:
+        """Updates an epoch."""
+        tracks = len(self.dataset.split("train").tracks)
+        return self.recipe.train.steps_per_epoch or -(-tracks // self.recipe.train.batch)
+
+    def cache(self, folder: Path) -> Cache:
+        """The cache below ``folder`` that this run reads."""
+        return Cache(folder, self.front_end, samples=self.inputs.samples)
+
+    def train(self, cache: Cache, run: Run, *, resume: bool = False, jobs: int = 0) -> Trained:
+        """Train on what is in ``cache``, choose on the validation tracks, measure there and on the test
+        tracks, and set each tag's threshold where its F1 is best on the validation tracks."""
+        train = self.recipe.train
+        judged = self._judge(cache, "validation", train.validation_windows)
+        fit(
+            self.network,
+            self._plan(cache, lambda network: figures(*judged(network), self._loss_of)),
+            train,
+            run,
+            accelerator=self.accelerator,
+            resume=resume,
+            jobs=jobs,
+        )
+        # A fresh one: the trained one may be wrapped for several devices or half precision.
+        best = self._fresh()
+        best.load_state_dict(self.network.state_dict())
+        best.eval().to(self.accelerator.device)
+        scores = {}
+        for split in ("validation", "test"):
+            if self.dataset.split(split).tracks:
+                labels, found = self._judge(cache, split, train.windows)(best)
+                scores[split] = figures(labels, found, self._loss_of)
+                if split == "validation":
+                    thresholds = _thresholds(labels, found)
+        card = replace(self.card, thresholds=thresholds, scores=self._said(scores))
+        return Trained(card, best.cpu(), features.build(self.front_end), scores)
+
+    def _plan(self, cache: Cache, validate: Callable[[nn.Module], Mapping[str, float]]) -> Plan:
+        train = self.recipe.train
+        learned = self.dataset.split("train")
+        return Plan(
+            batches=Batches(
+                Features(cache, [learned.root / track.path for track in learned.tracks]),
+                learned.labels.astype(np.float32),
+                length=self.inputs.length,
+                order=samplers.build(train.sampler, learned.labels, train.seed),
+                batch=train.batch,
+                seed=train.seed,
+            ),
+            steps=self.steps,
+            prepare=self.inputs.changed,
+            loss=self.loss,
+            validate=validate,
+            choose=train.choose,
+            names=lambda row: learned.tracks[row].path,
+        )
+
+    def _judge(
+        self, cache: Cache, split: str, windows: int
+    ) -> Callable[[nn.Module], tuple[NDArray[np.bool_], NDArray[np.float32]]]:
+        given = self.dataset.split(split)
+        heard = Features(cache, [given.root / track.path for track in given.tracks])
+        train, world = self.recipe.train, self.accelerator.num_processes
+
+        def judge(network: nn.Module) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+            return given.labels, shared_predict(
+                lambda stored: network(self.inputs.plain(stored)),
+                heard,
+                self.accelerator,
+                length=self.inputs.length,
+                windows=windows,
+                batch=max(1, train.batch // (train.accumulate * world)),
+            )
+
+        return judge
+
+    def _loss_of(self, labels: NDArray[np.bool_], scores: NDArray[np.float32]) -> float:
+        logits = torch.logit(torch.from_numpy(scores), eps=1e-6).to(self.accelerator.device)
+        return float(self.loss(logits, torch.from_numpy(labels).float().to(logits)))
+
+    def _said(self, scores: Scores) -> dict[str, dict[str, float]]:
+        names = {"pr_auc": "macro PR-AUC", "roc_auc": "macro ROC-AUC"}
+        said = {
+            split: {names[key]: round(value, 4) for key, value in found.items() if key in names}
+            for split, found in scores.items()
+        }
+        return {**said, "tracks": {s: len(self.dataset.split(s).tracks) for s in SPLITS}}
+
+
+def figures(
+    labels: NDArray[np.bool_],
+    scores: NDArray[np.float32],
+    loss: Callable[[NDArray[np.bool_], NDArray[np.float32]], float],
+) -> dict[str, float]:
+    """Return the figures a run may choose by: macro PR-AUC and ROC-AUC over the tags that have them,
+    and the loss of the tracks' mean probabilities, all of them as one batch. Any may be NaN."""
+    return {
+        "pr_auc": metrics.macro(metrics.average_precision(labels, scores)),
+        "roc_auc": metrics.macro(metrics.roc_auc(labels, scores)),
+        "loss": loss(labels, scores) if np.isfinite(scores).all() else float("nan"),
+    }
+
+
+def _thresholds(labels: NDArray[np.bool_], scores: NDArray[np.float32]) -> tuple[float, ...]:
+    found = metrics.per_tag_thresholds(labels, scores)
+    return tuple(float(cut) for cut in np.where(np.isnan(found), DEFAULT_THRESHOLD, found))
