@@ -64,6 +64,7 @@ MTAT = {name: name for name in TAGS} | {
     "energetic": "fast",
     "calm": "slow",
 }
+MTAT_BACK = {spelling: name for name, spelling in MTAT.items()}
 JAMENDO = {
     name: ("mood/theme" if name in {mood.name for mood in MOODS} else "instrument")
     + "---"
@@ -219,7 +220,8 @@ _OTHER_COLUMNS = ("no voice", "singer", "duet", "lol", "not classical", "classic
 
 
 def write_mtat(root: Path, pieces: Sequence[Piece], audio: Mapping[int, bytes]) -> Path:
-    """MagnaTagATune: ``annotations_final.csv`` and ``clip_info_final.csv``, sixteen folders of MP3.
+    """MagnaTagATune: ``annotations_final.csv`` and ``clip_info_final.csv``, sixteen folders of MP3; and
+    Won's lists of them.
 
     Of the 188 columns there are the published top 50, the corpus's own and a few more. "drums" is a
     tag of the corpus and of the top 50, "happy" of the corpus alone, "techno" of the top 50 alone.
@@ -238,6 +240,17 @@ def write_mtat(root: Path, pieces: Sequence[Piece], audio: Mapping[int, bytes]) 
     for name, rows in (("annotations_final.csv", annotations), ("clip_info_final.csv", clips)):
         with (root / name).open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, delimiter="\t", quoting=csv.QUOTE_ALL).writerows(rows)
+    top50 = VOCABULARIES["mtat-top50"]
+    np.save(root / "tags.npy", np.array(top50))
+    labels = [[MTAT_BACK.get(tag) in piece.tags for tag in top50] for piece in pieces]
+    np.save(root / "binary.npy", np.array(labels, dtype=np.int64))
+    for split, name in (("train", "train"), ("validation", "valid"), ("test", "test")):
+        lines = [
+            f"{row}\t{annotations[row + 1][-1]}"
+            for row, piece in enumerate(pieces)
+            if piece.split == split and any(labels[row])
+        ]
+        np.save(root / f"{name}.npy", np.array(lines))
     return root
 
 
