@@ -1,44 +1,48 @@
-"""What training needs of each file, computed once: its log-mel and what each teacher says about it.
+"""What training hears of each file, computed once and mapped into memory after that.
 
-One small ``.npz`` a file, written to a temporary name and renamed: an interrupted preparation goes on
-where it stopped. The log-mel is kept as bytes of half a decibel, from -100 dB up: a finer step than
-any codec leaves, at a quarter of the size.
+One ``.npy`` a track, named by the audio's content: a file that was moved or re-tagged is not heard
+again, and models that share a front end share its files. Written whole or not at all, so that an
+interrupted preparation goes on where it stopped; a file that cannot be read is made again.
+
+A log-mel is kept as bytes of half a decibel, from -100 dB up: a finer step than any codec leaves, at a
+quarter of float32's size. Audio is kept as 16-bit integers.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
-import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from tagkit import audio
-from tagkit.errors import AudioError, RecipeError
+from tagkit.data import mels
+from tagkit.errors import RecipeError, TagkitError
 from tagkit.features import LogMel
 from tagkit.files import whole
 from tagkit.front_end import FrontEnd
+from tagkit.library import payload
 
 FLOOR = -100.0
 STEP = 0.5
+PEAK = 32767.0
 
+#: Frames computed at once: an hour of music is 225,000 frames, and its spectrum half a gigabyte.
+SLAB = 16384
 
-class Sample(NamedTuple):
-    """``mel`` (mels, frames) uint8, see :func:`decibel`; ``teachers``: id → probabilities (outputs,)."""
+#: The form of the files: what is computed otherwise one day gets another folder.
+VERSION = 1
 
-    mel: NDArray[np.uint8]
-    teachers: dict[str, NDArray[np.float32]]
-
-
-#: Listens to a file with the teachers named by their ids.
-Listen = Callable[[Path, Sequence[str]], dict[str, NDArray[np.float32]]]
+Stored = NDArray[Any]
 
 
 def decibel(stored: torch.Tensor) -> torch.Tensor:
@@ -46,63 +50,162 @@ def decibel(stored: torch.Tensor) -> torch.Tensor:
     return stored.float() * STEP + FLOOR
 
 
+def pcm(stored: torch.Tensor) -> torch.Tensor:
+    """Cached 16-bit audio → float32 in [-1, 1]."""
+    return stored.float() / PEAK
+
+
 class Cache:
-    """Samples below ``folder`` for files of ``root``, in one front end."""
+    """Features below ``folder`` in one front end: log-mels, or the audio itself.
 
-    def __init__(self, folder: Path, root: Path, front_end: FrontEnd) -> None:
-        self.root = root
-        self.front_end = LogMel(front_end)
-        record = json.dumps(asdict(front_end), sort_keys=True)
-        self.folder = folder / hashlib.sha256(record.encode()).hexdigest()[:12]
-        try:
+    ``samples``: audio although the front end has mels, for whoever changes the audio first. Raises
+    RecipeError where the folder cannot be made.
+    """
+
+    def __init__(self, folder: Path, front_end: FrontEnd, *, samples: bool = False) -> None:
+        self.front_end = front_end
+        self.samples = samples or not front_end.n_mels
+        self.least = front_end.chunk_samples if self.samples else front_end.frames
+        self.folder = folder / _version(front_end, self.samples)
+        self._mel = None if self.samples else LogMel(front_end)
+        self._keys: dict[Path, str] = {}
+        with _writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RecipeError(f"cannot be made: {error.strerror}", path=self.folder) from error
 
-    def get(self, path: str, teachers: Sequence[str], listen: Listen) -> Sample:
-        """Return the sample of ``path`` (below root), computing what is not cached.
+    def get(self, path: Path) -> Stored:
+        """Return what training hears of a file, computing it where it is not there yet.
 
-        Raises AudioError, and RecipeError where the cache cannot be written.
+        A read-only memory map: uint8 (mels, frames), see :func:`decibel`, or int16 (samples,) at
+        ``front_end.sample_rate``, see :func:`pcm`; at least one chunk long, for a shorter track is
+        repeated. A ``.npy`` is taken for one of MTG-Jamendo's mel-spectrograms. A map that is kept
+        takes an entry of the process's table (Linux allows 65,530): with more tracks, open them
+        as they are needed.
+
+        Raises AudioError, DataError for a ``.npy`` that is damaged or of another front end, and
+        RecipeError where the cache cannot be written.
         """
-        place = self.folder / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:24]}.npz"
-        sample = self._load(place)
-        missing = [name for name in teachers if sample is None or name not in sample.teachers]
-        if sample is None or missing:
-            mel = sample.mel if sample is not None else self._mel(self.root / path)
-            known = sample.teachers if sample is not None else {}
-            sample = Sample(mel, known | (listen(self.root / path, missing) if missing else {}))
-            self._save(place, sample)
-        return sample
+        key = self._keys.get(path)
+        if key is None:
+            key = self._keys[path] = payload.content_key(path)
+        repeated = f"{key}-{self.front_end.chunk_samples}"
+        for name in (key, repeated):
+            found = self._load(name)
+            if found is not None and found.shape[-1] >= self.least:
+                return found
+        made, short = self._hear(path)
+        name = repeated if short else key
+        self._save(name, made)
+        saved = self._load(name)
+        return made if saved is None else saved
 
-    def _load(self, place: Path) -> Sample | None:
+    def _hear(self, path: Path) -> tuple[Stored, bool]:
+        """Return what to keep of a file, and whether it was repeated to fill a chunk."""
+        if path.suffix == ".npy":
+            return self._image(path)
+        samples = audio.read(path, self.front_end.sample_rate)
+        short = len(samples) < self.front_end.chunk_samples
+        if short:
+            samples = np.resize(samples, self.front_end.chunk_samples)
+        if self._mel is None:
+            return np.rint(np.clip(samples, -1, 1) * PEAK).astype(np.int16), short
+        return _bytes(_log_mel(self._mel, samples)), short
+
+    def _image(self, path: Path) -> tuple[Stored, bool]:
+        mels.require(self.front_end)
+        if self.samples:
+            raise RecipeError("this training changes audio, and there are only mel-spectrograms")
+        image = mels.read(path)
+        short = image.shape[1] < self.least
+        if short:
+            image = np.tile(image, -(-self.least // image.shape[1]))[:, : self.least]
+        return _bytes(image), short
+
+    def _place(self, name: str) -> Path:
+        return self.folder / name[:2] / f"{name}.npy"
+
+    def _load(self, name: str) -> Stored | None:
         try:
-            with place.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                names = [name for name in stored.files if name != "mel"]
-                return Sample(stored["mel"], {name: stored[name] for name in names})
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            found = open_memmap(self._place(name), mode="r")
+        except (OSError, ValueError, EOFError):
             return None  # not there, or damaged: it is computed again
+        kind, axes = (np.int16, 1) if self.samples else (np.uint8, 2)
+        return found if found.dtype == kind and found.ndim == axes else None
 
-    def _save(self, place: Path, sample: Sample) -> None:
-        try:
+    def _save(self, name: str, made: Stored) -> None:
+        place = self._place(name)
+        with _writing(place):
+            place.parent.mkdir(exist_ok=True)
             with whole(place) as out:
-                np.savez(out, mel=sample.mel, **sample.teachers)  # type: ignore[arg-type]
-        except OSError as error:
-            raise RecipeError(
-                f"cannot be written: {error.strerror or error}",
-                path=place,
-                hint="free some space, or name another folder with --cache; then run again",
-            ) from error
+                np.save(out, made)
 
-    @torch.inference_mode()
-    def _mel(self, path: Path) -> NDArray[np.uint8]:
-        spec = self.front_end.front_end
-        samples = audio.read(path, spec.sample_rate)
-        if len(samples) < spec.chunk_samples:
-            samples = np.resize(samples, spec.chunk_samples)
-        if not np.isfinite(samples).all():
-            raise AudioError("holds samples that are no numbers", path=path)
-        image = self.front_end(torch.from_numpy(samples)[None])[0].numpy()
-        stored: NDArray[np.uint8] = np.clip(np.rint((image - FLOOR) / STEP), 0, 255).astype(
-            np.uint8
-        )
-        return stored
+
+@contextlib.contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RecipeError(
+            f"cannot be written: {error.strerror or error}",
+            path=place,
+            hint="free some space, or name another folder with --cache; then run again",
+        ) from error
+
+
+class Prepared(NamedTuple):
+    """``error``: why a file could not be prepared, or None."""
+
+    path: Path
+    error: TagkitError | None
+
+
+def prepare(cache: Cache, paths: Iterable[Path], jobs: int) -> Iterator[Prepared]:
+    """Fill the cache with ``jobs`` threads, yielding each file as it is done; what is there is kept.
+
+    A file that cannot be heard is yielded with its error. Raises RecipeError where the cache cannot be
+    written.
+    """
+    threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        torch.set_num_threads(1)  # the files are the parallel work
+        futures = {pool.submit(cache.get, path): path for path in paths}
+        for future in as_completed(futures):
+            error = future.exception()
+            if isinstance(error, RecipeError) or not isinstance(error, TagkitError | None):
+                raise error
+            yield Prepared(futures.pop(future), error)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
+
+
+def _version(front_end: FrontEnd, samples: bool) -> str:
+    """The folder of what is computed alike; the chunk does not matter to a track longer than it."""
+    record: dict[str, Any] = {"version": VERSION, "sample_rate": front_end.sample_rate}
+    if not samples:
+        record |= asdict(front_end)
+        del record["chunk_samples"]
+    digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:12]
+    return f"{'audio' if samples else 'mel'}-{digest}"
+
+
+@torch.inference_mode()
+def _log_mel(mel: LogMel, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return dB (mels, frames) of a whole track, a slab at a time; slabs overlap by a window."""
+    spec = mel.front_end
+    margin = -(-spec.n_fft // (2 * spec.hop))  # frames whose window reaches over a slab's edge
+    slabs = []
+    for first in range(0, len(samples) // spec.hop, SLAB):
+        start = max(0, first - margin)
+        stop = (first + SLAB + margin) * spec.hop
+        found = mel(torch.from_numpy(samples[start * spec.hop : stop])[None])[0].numpy()
+        last = stop >= len(samples)
+        slabs.append(found[:, first - start : None if last else first - start + SLAB])
+        if last:
+            break
+    return np.concatenate(slabs, axis=1)
+
+
+def _bytes(image: NDArray[np.float32]) -> NDArray[np.uint8]:
+    stored: NDArray[np.uint8] = np.clip(np.rint((image - FLOOR) / STEP), 0, 255).astype(np.uint8)
+    return stored
