@@ -20,6 +20,7 @@ from tagkit import __version__
 from tagkit.cli import config, train, weights
 from tagkit.cli.apply import apply
 from tagkit.cli.history import history
+from tagkit.cli.recipes import recipes
 from tagkit.cli.strip import strip
 from tagkit.cli.tag import tag
 from tagkit.cli.undo import undo
@@ -55,6 +56,7 @@ app.command()(undo)
 app.command()(history)
 app.command()(strip)
 app.command()(train.train)
+app.command()(recipes)
 app.add_typer(weights.app, name="weights")
 
 

@@ -7,53 +7,91 @@ from typing import Annotated
 
 import typer
 
+from tagkit.errors import UsageError
+
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe's name, or a TOML file.")],
-    data: Annotated[Path, typer.Option(help="The folder that the manifest's paths start from.")],
-    manifest: Annotated[Path, typer.Option(help="CSV with the columns path and split.")],
-    teacher: Annotated[
-        list[str], typer.Option(help="A model or an ensemble to learn from; may be repeated.")
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe's name (see tagkit recipes), or a TOML file.")
     ],
-    out: Annotated[Path, typer.Option(help="The bundle to write.")],
-    cache: Annotated[Path, typer.Option(help="Where log-mels and teachers' outputs are kept.")] = (
-        Path("cache")
+    data: Annotated[
+        Path | None,
+        typer.Option(help="The dataset's folder, or a manifest: CSV, TSV or JSONL."),
+    ] = None,
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="What it is: mtat, mtg-jamendo, music4all, msd or manifest. Else recognised."
+        ),
+    ] = "",
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Another dataset, whose tracks with the same tags are trained on as well."
+        ),
+    ] = None,
+    from_library: Annotated[
+        Path | None, typer.Option(help="Learn from the tags that the files of this folder have.")
+    ] = None,
+    field: Annotated[str, typer.Option(help="The field that --from-library reads.")] = "mood",
+    manifest: Annotated[
+        Path | None, typer.Option(help="With --teacher: CSV with the columns path and split.")
+    ] = None,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(help="A model or an ensemble to learn from, in place of labels; repeatable."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The bundle. [default: in the run folder]")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Log and checkpoints. [default: runs/NAME]")
+    ] = None,
+    cache: Annotated[Path, typer.Option(help="What is prepared of the audio is kept here.")] = Path(
+        "cache"
     ),
-    run: Annotated[Path, typer.Option(help="Where the log and checkpoints go.")] = Path("runs"),
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change the recipe, as train.epochs=3; repeatable."),
+    ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last checkpoint.")
+        bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")
     ] = False,
-    device: Annotated[str, typer.Option(help="For the teachers: auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    jobs: Annotated[
+        int, typer.Option(min=0, help="Files prepared, and processes reading, at once.")
+    ] = 2,
 ) -> None:
-    """Train a student on what teachers say about your audio.
+    """Train a model as a recipe says, and write it as a bundle for tagkit tag --model.
 
-    The manifest's "train" tracks are learned from, "validation" chooses the best weights, "test" is
-    only measured. Everything computed is cached: a run that was stopped goes on where it was.
+    The training tracks are learned from, the validation tracks choose the best epoch and the
+    thresholds, the test tracks are only measured. What is prepared of the audio is kept: a command
+    that was stopped goes on where it was with --resume. Under torchrun or accelerate launch, it runs
+    on many devices.
+
+    stdout: one line of JSON, with the bundle's path and its figures.
     """
-    from rich.console import Console
-    from rich.progress import track
+    from tagkit.cli import training
 
-    from tagkit import models
-    from tagkit import recipe as recipes
-    from tagkit.data.cache import Cache
-    from tagkit.data.manifest import read_manifest
-    from tagkit.errors import RecipeError
-    from tagkit.training.distill import distill
-    from tagkit.training.teachers import Teachers, gather
-    from tagkit.weights import bundle
-
-    plan = recipes.load(recipe)
-    front_end = models.entry(plan.architecture).front_end
-    if front_end is None or not front_end.n_mels:
-        raise RecipeError(f"{plan.architecture} hears no mels, so it cannot be a student")
-    items = read_manifest(manifest, data)
-    teachers = Teachers(teacher, device)
-    console = Console(stderr=True)
-    tracks, failed = gather(
-        track(items, "listen", console=console), Cache(cache, data, front_end), teachers
+    job = training.Job(
+        recipe=recipe,
+        settings=tuple(settings or ()),
+        data=data,
+        kind=dataset,
+        out=out,
+        run=run,
+        cache=cache,
+        resume=resume,
+        device=device,
+        jobs=jobs,
     )
-    for error in failed:
-        console.print(f"left out: {error}", style="yellow", markup=False, highlight=False)
-    student = distill(plan, teachers.ensemble.tags, tracks, run / plan.name, resume=resume)
-    bundle.save(out, student.card, student.model, student.front_end)
-    typer.echo(f"{out}\t{student.card.scores}")
+    if teacher:
+        if data is None or manifest is None:
+            raise UsageError("--teacher needs --data and --manifest")
+        training.learn_from_teachers(job, manifest, teacher)
+        return
+    if manifest is not None:
+        raise UsageError("--manifest goes with --teacher", hint="a manifest with tags is --data")
+    if (data is None) == (from_library is None):
+        raise UsageError("what to learn from?", hint="give --data, or --from-library")
+    training.supervise(job, also or (), from_library, field)

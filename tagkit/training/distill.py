@@ -7,23 +7,29 @@ to choose the best weights by and which to measure on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tagkit import losses, models
-from tagkit.audio import window_starts
-from tagkit.data.cache import FLOOR, decibel
-from tagkit.features import LogMel
-from tagkit.metrics import rank_correlation
-from tagkit.recipe import Recipe, Train
+from tagkit.data import samplers
+from tagkit.features import FrontEndModule, build
+from tagkit.metrics import macro, rank_correlation
+from tagkit.recipe import Recipe
 from tagkit.thresholds import expected_shares, for_shares
-from tagkit.training.loop import Batch, Plan, fit
+from tagkit.training.batches import Batches
+from tagkit.training.hearing import shared_predict
+from tagkit.training.inputs import Inputs
+from tagkit.training.loop import Plan, fit
+from tagkit.training.runs import Run
+from tagkit.training.supervised import front_end_of
 from tagkit.vocab import Tag
 from tagkit.weights.card import Card
 
@@ -34,9 +40,9 @@ EPSILON = 1e-3
 
 @dataclass(frozen=True)
 class Tracks:
-    """``mels``: one (mels, frames) uint8 a track; ``targets``: (tracks, tags) probabilities."""
+    """``features``: what is cached of each track; ``targets``: (tracks, tags) probabilities."""
 
-    mels: Sequence[Tensor]
+    features: Sequence[NDArray[Any]]
     targets: FloatArray
 
 
@@ -45,7 +51,7 @@ class Student:
     """What comes out: the model, its card, and the rank correlation with its teachers a tag (tags,)."""
 
     model: models.TagModel
-    front_end: LogMel
+    front_end: FrontEndModule
     card: Card
     agreement: NDArray[np.float64]
 
@@ -54,28 +60,33 @@ def distill(
     recipe: Recipe,
     tags: Sequence[Tag],
     tracks: dict[str, Tracks],
-    run: Path,
+    run: Run,
     *,
+    accelerator: Accelerator,
     resume: bool = False,
+    jobs: int = 0,
 ) -> Student:
-    """Train as ``recipe`` says on ``tracks["train"]``, choose on "validation", measure on "test"."""
-    front_end = models.entry(recipe.architecture).front_end
-    assert front_end is not None
+    """Train as ``recipe`` says on ``tracks["train"]``, choose on "validation", measure on "test".
+
+    The recipe's loss is not used: a student matches logits.
+    """
+    front_end = front_end_of(recipe)
+    inputs = Inputs(front_end, recipe.augment, accelerator.device)
     torch.manual_seed(recipe.train.seed)
     model = models.build(recipe.architecture, len(tags), **recipe.arguments)
-    logits = _logits(tracks["train"].targets)
-    spread = logits.std(0).clamp_min(0.05)
-    plan = Plan(
-        batch=_Batches(tracks["train"].mels, logits, front_end.frames, recipe.train),
-        loss=lambda found, wanted: losses.logit_matching(found, wanted, spread=spread.to(found)),
-        validate=lambda m: float(np.nanmean(agreement(m, tracks["validation"], front_end.frames))),
+    hear = partial(predict, inputs=inputs, recipe=recipe, accelerator=accelerator)
+    chosen_by = tracks["validation"]
+    entry = fit(
+        model,
+        _plan(recipe, tracks, inputs, lambda m: macro(agreement(hear(m, chosen_by), chosen_by))),
+        recipe.train,
+        run,
+        accelerator=accelerator,
+        resume=resume,
+        jobs=jobs,
     )
-    best = fit(model, plan, recipe.train, run, resume=resume)
-    measured = agreement(model, tracks["test"], front_end.frames)
-    chosen = Tracks(
-        [*tracks["train"].mels, *tracks["validation"].mels],
-        np.concatenate([tracks["train"].targets, tracks["validation"].targets]),
-    )
+    found = {split: hear(model, given) for split, given in tracks.items()}
+    measured = agreement(found["test"], tracks["test"])
     card = Card(
         name=recipe.name,
         architecture=recipe.architecture,
@@ -83,88 +94,87 @@ def distill(
         front_end=front_end,
         tags=tuple(tags),
         outputs=tuple(tag.name for tag in tags),
-        thresholds=_thresholds(model, chosen, recipe, tags, front_end.frames),
+        thresholds=_thresholds(recipe, tags, tracks, found),
         licence=recipe.licence or None,
         title=recipe.title,
         training_data=recipe.training_data,
         notes=recipe.notes,
         scores={
             "rank correlation with the mean of the teachers, mean over tags": {
-                "test tracks": round(float(np.nanmean(measured)), 4),
-                "validation tracks": round(best, 4),
+                "test tracks": round(macro(measured), 4),
+                "validation tracks": round(entry["validation"]["agreement"], 4),
             },
-            "tracks": {split: len(given.mels) for split, given in tracks.items()},
+            "tracks": {split: len(given.targets) for split, given in tracks.items()},
         },
     )
-    return Student(model, LogMel(front_end), card, measured)
+    return Student(model.cpu(), build(front_end), card, measured)
 
 
-class _Batches:
-    """The batch of a step: random chunks of random tracks, changed a little, with their targets."""
-
-    def __init__(self, mels: Sequence[Tensor], logits: Tensor, frames: int, train: Train) -> None:
-        self.mels, self.logits, self.frames, self.train = mels, logits, frames, train
-
-    def __call__(self, step: int) -> Batch:
-        random = np.random.default_rng((self.train.seed, step))
-        images, targets = self._chunks(random)
-        if self.train.mixup:
-            others, theirs = self._chunks(random)
-            share = _column(random.beta(2.0, 2.0, self.train.batch))
-            share[_column(random.random(self.train.batch)) > self.train.mixup] = 1.0
-            images = _add(images, others, share[:, :, None])
-            targets = share * targets + (1 - share) * theirs
-        gain = _column(random.uniform(-self.train.gain, self.train.gain, self.train.batch))
-        images = images + gain[:, :, None]
-        for image in images if self.train.mask else ():
-            width = int(random.integers(0, self.train.mask + 1))
-            low = int(random.integers(0, image.shape[0] - width + 1))
-            image[low : low + width] = image.mean()
-        return images.clamp_min(FLOOR), targets
-
-    def _chunks(self, random: np.random.Generator) -> Batch:
-        chosen = random.integers(0, len(self.mels), self.train.batch)
-        chunks = []
-        for track in chosen:
-            start = int(random.integers(0, self.mels[track].shape[1] - self.frames + 1))
-            chunks.append(self.mels[track][:, start : start + self.frames])
-        return decibel(torch.stack(chunks)), self.logits[torch.from_numpy(chosen)]
+def _plan(
+    recipe: Recipe,
+    tracks: dict[str, Tracks],
+    inputs: Inputs,
+    validate: Callable[[nn.Module], float],
+) -> Plan:
+    train = recipe.train
+    learned = tracks["train"]
+    logits = _logits(learned.targets)
+    spread = torch.from_numpy(logits.std(0, ddof=1)).clamp_min(0.05)
+    batches = Batches(
+        learned.features,
+        logits,
+        length=inputs.length,
+        order=samplers.build("standard", learned.targets > 0.5, train.seed),
+        batch=train.batch,
+        seed=train.seed,
+    )
+    return Plan(
+        batches=batches,
+        steps=train.steps_per_epoch or batches.steps_per_pass,
+        prepare=inputs.changed,
+        loss=lambda found, wanted: losses.logit_matching(found, wanted, spread=spread.to(found)),
+        validate=lambda network: {"agreement": validate(network)},
+        choose="agreement",
+    )
 
 
-def _column(values: NDArray[np.float64]) -> Tensor:
-    return torch.from_numpy(values.astype(np.float32))[:, None]
-
-
-def _add(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
-    """Mix two dB images as sounds mix, in power."""
-    return 10.0 * torch.log10(share * 10.0 ** (a / 10.0) + (1 - share) * 10.0 ** (b / 10.0) + 1e-10)
-
-
-def _logits(probabilities: FloatArray) -> Tensor:
+def _logits(probabilities: FloatArray) -> FloatArray:
     clipped = np.clip(probabilities, EPSILON, 1 - EPSILON)
-    return torch.from_numpy(np.log(clipped / (1 - clipped)).astype(np.float32))
+    logits: FloatArray = np.log(clipped / (1 - clipped)).astype(np.float32)
+    return logits
 
 
-@torch.inference_mode()
-def predict(model: nn.Module, tracks: Tracks, frames: int) -> FloatArray:
+def predict(
+    network: nn.Module, tracks: Tracks, *, inputs: Inputs, recipe: Recipe, accelerator: Accelerator
+) -> FloatArray:
     """Return (tracks, tags): each track's mean probability over windows spread over all of it."""
-    found = []
-    for mel in tracks.mels:
-        starts = window_starts(mel.shape[1], frames)
-        chunks = torch.stack([mel[:, start : start + frames] for start in starts])
-        found.append(torch.sigmoid(model(decibel(chunks))).mean(0))
-    return torch.stack(found).numpy()
+
+    def hear(stored: Tensor) -> Tensor:
+        logits: Tensor = network(inputs.plain(stored))
+        return logits
+
+    return shared_predict(
+        hear,
+        tracks.features,
+        accelerator,
+        length=inputs.length,
+        windows=recipe.train.windows,
+        batch=recipe.train.batch,
+    )
 
 
-def agreement(model: nn.Module, tracks: Tracks, frames: int) -> NDArray[np.float64]:
+def agreement(found: FloatArray, tracks: Tracks) -> NDArray[np.float64]:
     """Return the rank correlation of each tag (tags,) with the targets."""
-    return rank_correlation(predict(model, tracks, frames), tracks.targets)
+    return rank_correlation(found, tracks.targets)
 
 
 def _thresholds(
-    model: nn.Module, tracks: Tracks, recipe: Recipe, tags: Sequence[Tag], frames: int
+    recipe: Recipe, tags: Sequence[Tag], tracks: dict[str, Tracks], found: dict[str, FloatArray]
 ) -> tuple[float, ...]:
-    """As many tags a track as the recipe says, shared out as the teachers raise them on these tracks."""
-    shares = expected_shares(tracks.targets.mean(0), tags, recipe.tags_per_track)
-    cuts = for_shares(predict(model, tracks, frames), shares)
+    """As many tags a track as the recipe says, shared out as the teachers raise them on what the student
+    was trained and chosen on."""
+    splits = ("train", "validation")
+    means = np.concatenate([tracks[split].targets for split in splits]).mean(0)
+    shares = expected_shares(means, tags, recipe.tags_per_track)
+    cuts = for_shares(np.concatenate([found[split] for split in splits]), shares)
     return tuple(round(float(cut), 4) for cut in cuts)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from tagkit.errors import DataError, RecipeError
 from tagkit.front_end import FrontEnd
 from tagkit.recipe import Recipe
 from tagkit.thresholds import DEFAULT_THRESHOLD
+from tagkit.training import fitted
 from tagkit.training.batches import Batches, Features
 from tagkit.training.hearing import shared_predict
 from tagkit.training.inputs import Inputs
@@ -75,10 +77,10 @@ class Supervised:
         for split in ("train", "validation"):
             if not dataset.split(split).tracks:
                 raise DataError(f"the {split} split of {dataset.name} is empty", path=dataset.root)
-        models.check(recipe.architecture, self.front_end, **recipe.arguments)
+        self.trained = models.entry(recipe.architecture).trained
         self.loss = self._loss()
         self.card = self._card()
-        self.network = self._network()
+        self.network = self._network() if self.trained == "descent" else None
 
     def _loss(self) -> losses.Loss:
         learned = self.dataset.split("train")
@@ -102,6 +104,7 @@ class Supervised:
 
     def _network(self) -> models.TagModel:
         train = self.recipe.train
+        models.check(self.recipe.architecture, self.front_end, **self.recipe.arguments)
         torch.manual_seed(train.seed)
         network = self._fresh()
         if train.start_from:
@@ -124,15 +127,41 @@ class Supervised:
         """The cache below ``folder`` that this run reads."""
         return Cache(folder, self.front_end, samples=self.inputs.samples)
 
+    @property
+    def listens(self) -> bool:
+        """Whether it makes any difference what the tracks sound like."""
+        return self.trained != "popularity"
+
     def train(self, cache: Cache, run: Run, *, resume: bool = False, jobs: int = 0) -> Trained:
         """Train on what is in ``cache``, choose on the validation tracks, measure there and on the test
         tracks, and set each tag's threshold where its F1 is best on the validation tracks."""
-        train = self.recipe.train
-        judged = self._judge(cache, "validation", train.validation_windows)
+        if self.network is None:
+            model, arguments = self._fitted(cache, jobs)
+        else:
+            model = self._descended(cache, run, resume, jobs)
+            arguments = dict(self.card.arguments)
+        model.eval().to(self.accelerator.device)
+        judged = {
+            split: self._judge(cache, split, self.recipe.train.windows)(model)
+            for split in ("validation", "test")
+            if self.dataset.split(split).tracks
+        }
+        scores = {split: figures(*found, self._loss_of) for split, found in judged.items()}
+        card = replace(
+            self.card,
+            arguments=arguments,
+            thresholds=_thresholds(*judged["validation"]),
+            scores=self._said(scores),
+        )
+        return Trained(card, model.cpu(), features.build(self.front_end), scores)
+
+    def _descended(self, cache: Cache, run: Run, resume: bool, jobs: int) -> models.TagModel:
+        assert self.network is not None
+        judge = self._judge(cache, "validation", self.recipe.train.validation_windows)
         fit(
             self.network,
-            self._plan(cache, lambda network: figures(*judged(network), self._loss_of)),
-            train,
+            self._plan(cache, lambda network: figures(*judge(network), self._loss_of)),
+            self.recipe.train,
             run,
             accelerator=self.accelerator,
             resume=resume,
@@ -141,23 +170,38 @@ class Supervised:
         # A fresh one: the trained one may be wrapped for several devices or half precision.
         best = self._fresh()
         best.load_state_dict(self.network.state_dict())
-        best.eval().to(self.accelerator.device)
-        scores = {}
-        for split in ("validation", "test"):
-            if self.dataset.split(split).tracks:
-                labels, found = self._judge(cache, split, train.windows)(best)
-                scores[split] = figures(labels, found, self._loss_of)
-                if split == "validation":
-                    thresholds = _thresholds(labels, found)
-        card = replace(self.card, thresholds=thresholds, scores=self._said(scores))
-        return Trained(card, best.cpu(), features.build(self.front_end), scores)
+        return best
+
+    def _fitted(self, cache: Cache, jobs: int) -> fitted.Fitted:
+        """Fit to the mean dB (mels,) of a chunk from the middle of every training track."""
+        learned = self.dataset.split("train")
+        means = [
+            self.inputs.plain(torch.from_numpy(middle(heard, self.inputs.length))[None])
+            .mean(-1)
+            .flatten()
+            for heard in self._features(cache, learned)
+        ]
+        recipe = self.recipe
+        return fitted.fit(
+            recipe.architecture,
+            recipe.arguments,
+            torch.stack(means).cpu().numpy(),
+            learned.labels,
+            seed=recipe.train.seed,
+            jobs=max(1, jobs),
+        )
+
+    def _features(self, cache: Cache, given: Dataset) -> Sequence[NDArray[Any]]:
+        if not self.listens:
+            return [np.zeros(self.inputs.length, np.int16)] * len(given.tracks)
+        return Features(cache, [given.root / track.path for track in given.tracks])
 
     def _plan(self, cache: Cache, validate: Callable[[nn.Module], Mapping[str, float]]) -> Plan:
         train = self.recipe.train
         learned = self.dataset.split("train")
         return Plan(
             batches=Batches(
-                Features(cache, [learned.root / track.path for track in learned.tracks]),
+                self._features(cache, learned),
                 learned.labels.astype(np.float32),
                 length=self.inputs.length,
                 order=samplers.build(train.sampler, learned.labels, train.seed),
@@ -176,7 +220,7 @@ class Supervised:
         self, cache: Cache, split: str, windows: int
     ) -> Callable[[nn.Module], tuple[NDArray[np.bool_], NDArray[np.float32]]]:
         given = self.dataset.split(split)
-        heard = Features(cache, [given.root / track.path for track in given.tracks])
+        heard = self._features(cache, given)
         train, world = self.recipe.train, self.accelerator.num_processes
 
         def judge(network: nn.Module) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
@@ -216,6 +260,12 @@ def figures(
         "roc_auc": metrics.macro(metrics.roc_auc(labels, scores)),
         "loss": loss(labels, scores) if np.isfinite(scores).all() else float("nan"),
     }
+
+
+def middle(heard: NDArray[Any], length: int) -> NDArray[Any]:
+    """Return the ``length`` samples or frames around the middle."""
+    start = (heard.shape[-1] - length) // 2
+    return np.ascontiguousarray(heard[..., start : start + length])
 
 
 def _thresholds(labels: NDArray[np.bool_], scores: NDArray[np.float32]) -> tuple[float, ...]:

@@ -1,0 +1,39 @@
+"""``tagkit recipes``: what there is to train."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tagkit import recipe
+
+
+def recipes(
+    name: Annotated[
+        str | None, typer.Argument(help="Print this recipe, a name or a TOML file.")
+    ] = None,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="With every default, as a run folder keeps it.")
+    ] = False,
+) -> None:
+    """List the recipes that come with tagkit, or print one.
+
+    stdout: a table of tab-separated columns, or the recipe's TOML, to be changed and trained from.
+    """
+    if name is not None:
+        plan = recipe.load(name)  # an unsound one is an error here too
+        text = recipe.dumps(plan) if resolved else recipe.find(name).read_text(encoding="utf-8")
+        typer.echo(text, nl=False)
+        return
+    for listed in recipe.names():
+        plan = recipe.load(listed)
+        dataset = " ".join(filter(None, (plan.data.dataset, plan.data.tags))) or "any"
+        loss = str(plan.loss["name"])
+        typer.echo("\t".join((listed, plan.architecture, loss, dataset, _said(listed))))
+
+
+def _said(name: str) -> str:
+    """The first line of the recipe's comment."""
+    first = recipe.find(name).read_text(encoding="utf-8").partition("\n")[0]
+    return first.lstrip("# ") if first.startswith("#") else ""

@@ -1,0 +1,210 @@
+"""The steps of ``tagkit train``, and what it says of them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tagkit import recipe
+from tagkit.cli.writing import say
+from tagkit.errors import TagkitError, UsageError
+from tagkit.recipe import Data, Recipe
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from tagkit.data.dataset import Dataset
+    from tagkit.training.runs import Run
+
+
+@dataclass(frozen=True)
+class Job:
+    """What ``tagkit train`` was asked for, whatever it learns from."""
+
+    recipe: str
+    settings: tuple[str, ...]
+    data: Path | None
+    kind: str
+    out: Path | None
+    run: Path | None
+    cache: Path
+    resume: bool
+    device: str
+    jobs: int
+
+    @cached_property
+    def plan(self) -> Recipe:
+        """The resolved recipe. One that is for another dataset than this reads this as it lies there."""
+        from tagkit.data import READERS
+
+        plan = recipe.load(self.recipe, self.settings)
+        own = plan.data.dataset
+        if self.kind:
+            if self.kind == own:
+                return plan
+            chosen = f"data.dataset={self.kind}"
+            return recipe.load(self.recipe, ("data={}", *self.settings, chosen))
+        if self.data is not None and own and not READERS[own].recognise(self.data):
+            return recipe.load(self.recipe, ("data={}", *self.settings))
+        return plan
+
+    @cached_property
+    def folder(self) -> Path:
+        return self.run or Path("runs") / self.plan.name
+
+    @cached_property
+    def bundle(self) -> Path:
+        return self.out or self.folder / f"{self.plan.name}.safetensors"
+
+    def begin(self, accelerator: Accelerator) -> Run:
+        """Open the run folder, in all processes before any of them writes into it."""
+        from tagkit.training import devices
+        from tagkit.training.runs import Run
+
+        if self.bundle.exists() and not self.bundle.is_file():
+            raise UsageError("is no file", path=self.bundle, hint="name the bundle with --out")
+        run = Run(self.folder, self.plan, resume=self.resume)
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            run.begin(devices.environment(accelerator))
+        accelerator.wait_for_everyone()
+        return run
+
+
+def supervise(job: Job, also: Sequence[Path], library: Path | None, field: str) -> None:
+    """Train on labels."""
+    from tagkit.training import devices
+    from tagkit.training.preparing import prepared
+    from tagkit.training.supervised import Supervised
+
+    dataset = _dataset(job.plan, job.data, also, library, field)
+    accelerator = devices.accelerator(job.device, job.plan.train.precision)
+    main = accelerator.is_main_process
+    training = Supervised(job.plan, dataset, accelerator)
+    run = job.begin(accelerator)
+    cache = training.cache(job.cache)
+    if training.listens:
+        heard, failed = prepared(
+            dataset,
+            cache,
+            accelerator,
+            jobs=max(1, job.jobs),
+            show=_shown(len(dataset.tracks), main),
+        )
+        _lost(failed, len(dataset.tracks), main)
+        if failed:
+            training = Supervised(job.plan, heard, accelerator)
+    if main:
+        _introduce(training, run)
+    trained = training.train(cache, run, resume=job.resume, jobs=job.jobs)
+    if main:
+        _finish(job, trained.card, trained.model, trained.front_end, trained.scores)
+    accelerator.end_training()
+
+
+def _dataset(
+    plan: Recipe, data: Path | None, also: Sequence[Path], library: Path | None, field: str
+) -> Dataset:
+    from tagkit.data import join, open_dataset
+
+    if library is not None:
+        from tagkit.data import library_tags
+
+        return library_tags.read(library, (field,))
+    assert data is not None
+    dataset = open_dataset(data, plan.data)
+    for folder in also:
+        dataset = join(dataset, open_dataset(folder, Data()).split("train"))
+    return dataset
+
+
+def _shown(total: int, main: bool) -> Any:
+    """Return what shows how many of ``total`` files are prepared."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    if not main or not console.is_terminal:
+        return iter
+    return lambda items: track(items, "prepare", total=total, console=console)
+
+
+def _lost(failed: Sequence[TagkitError], total: int, main: bool) -> None:
+    if main and failed:
+        for error in failed:
+            say(f"left out: {error}")
+        say(f"{len(failed):,} of {total:,} tracks cannot be heard and are left out")
+
+
+def _introduce(training: Any, run: Run) -> None:
+    """Say what is about to be trained, on what, and where it goes."""
+    dataset, recipe = training.dataset, training.recipe
+    for warning in dataset.warnings:
+        say(f"note: {warning}")
+    sizes = Counter(track.split for track in dataset.tracks)
+    tracks = ", ".join(f"{split} {count:,}" for split, count in sizes.items())
+    say(f"{dataset.name}: {tracks} tracks; {len(dataset.outputs)} tags")
+    line = f"{recipe.name}: {recipe.architecture}, loss {recipe.loss['name']}"
+    if training.network is not None:
+        size = sum(parameter.numel() for parameter in training.network.parameters())
+        devices = training.accelerator
+        line += f", {size:,} parameters, on {devices.num_processes} × {devices.device.type}"
+        line += f"; {recipe.train.epochs} epochs of {training.steps} steps of {recipe.train.batch} chunks"
+    say(line)
+    say(f"run folder: {run.folder}")
+
+
+def _finish(job: Job, card: Any, model: Any, front_end: Any, scores: Any) -> None:
+    """Write the bundle and say how good it is and what to do with it."""
+    from tagkit.weights import bundle
+
+    job.bundle.parent.mkdir(parents=True, exist_ok=True)
+    bundle.save(job.bundle, card, model, front_end)
+    for split, found in scores.items():
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in found.items())
+        say(f"{split}: {figures}")
+    say(f"tagkit tag MUSIC --model {job.bundle}")
+    typer.echo(json.dumps({"bundle": str(job.bundle), **scores}))
+
+
+def learn_from_teachers(job: Job, manifest: Path, names: Sequence[str]) -> None:
+    """Train on what teachers say, without labels."""
+    from tagkit.data.cache import Cache
+    from tagkit.data.manifest import read_manifest
+    from tagkit.errors import RecipeError
+    from tagkit.training import devices
+    from tagkit.training.distill import distill
+    from tagkit.training.supervised import front_end_of
+    from tagkit.training.teachers import Teachers, gather
+
+    assert job.data is not None
+    front_end = front_end_of(job.plan)
+    if not front_end.n_mels or job.plan.augment.on_audio:
+        raise RecipeError(f"{job.plan.name} changes or hears audio itself: it cannot be a student")
+    items = read_manifest(manifest, job.data)
+    accelerator = devices.accelerator(job.device, job.plan.train.precision)
+    main = accelerator.is_main_process
+    run = job.begin(accelerator)
+    teachers = Teachers(names, job.cache, str(accelerator.device.type))
+    shown = _shown(len(items), main)(items)
+    tracks, failed = gather(shown, job.data, Cache(job.cache, front_end), teachers)
+    _lost(failed, len(items), main)
+    student = distill(
+        job.plan,
+        teachers.ensemble.tags,
+        tracks,
+        run,
+        accelerator=accelerator,
+        resume=job.resume,
+        jobs=job.jobs,
+    )
+    if main:
+        _finish(job, student.card, student.model, student.front_end, student.card.scores)
+    accelerator.end_training()
