@@ -104,12 +104,12 @@ def fit(
     artists: Sequence[str],
     albums: Sequence[str],
     *,
-    step: float = 0.1,
+    candidates: Sequence[Context] | None = None,
 ) -> Fitted:
     """Return the shares with the largest macro PR-AUC (average precision) on these validation tracks.
 
-    All pairs on a grid of ``step`` are tried; of equals the one that leaves the track most to itself.
-    Raises DataError where no tag can be smoothed or no two tracks share an artist.
+    All of ``candidates`` are tried, by default :func:`grid`; of equals the first wins. Raises DataError
+    where no tag can be smoothed or no two tracks share an artist.
     """
     spoken = _spoken(tags)
     if not labels[:, spoken].any():
@@ -122,15 +122,15 @@ def fit(
         )
     truth = labels[:, spoken]
     scores = {
-        pair: metrics.macro(metrics.average_precision(truth, blend(pair))) for pair in _grid(step)
+        shares: metrics.macro(metrics.average_precision(truth, blend(shares)))
+        for shares in (Context(0, 0), *(candidates or grid()))
     }
-    # Insertion order settles ties: the grid starts with the track alone.
     best = max(scores, key=scores.__getitem__)
-    return Fitted(best, scores[best], scores[Context(0.0, 0.0)])
+    return Fitted(best, scores[best], scores[Context(0, 0)])
 
 
-def _grid(step: float) -> list[Context]:
-    count = round(1 / step)
+def grid(count: int = 10) -> list[Context]:
+    """Return all shares in ``count`` parts, those first that leave most to the track itself."""
     pairs = [(a, b) for a in range(count + 1) for b in range(count + 1 - a)]
     pairs.sort(key=lambda pair: (sum(pair), pair))
     return [Context(a / count, b / count) for a, b in pairs]
