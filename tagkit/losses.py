@@ -219,9 +219,9 @@ def build(settings: Mapping[str, Any], counts: Tensor, total: int) -> Loss:
     unknown name or option, an option out of range, and where there are no tracks.
     """
     options = {key: value for key, value in settings.items() if key != "name"}
-    name = settings.get("name", "bce")
+    name = str(settings.get("name", "bce"))
     if name not in LOSSES:
-        raise RecipeError(f"no loss is called {name!r}", hint=_near(str(name), LOSSES))
+        raise RecipeError(f"no loss is called {name!r}", hint=_near(name, LOSSES))
     if total < 1 or bool((counts < 0).any()) or bool((counts > total).any()):
         raise RecipeError(
             f"a loss needs training tracks: {total}, of which each tag has some or none"

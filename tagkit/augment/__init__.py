@@ -4,7 +4,7 @@ A recipe's ``[augment]`` table is :class:`Settings` (no torch is loaded for it).
 
     audio.audio_chain(settings, sample_rate)   (batch, samples) float32, random -> the same shape
     image.image_chain(settings)                (batch, mels, frames) dB, random -> the same shape
-    mixing.mixup(inputs, targets, ...)         both, mixed with others
+    mixing.mixup(inputs, targets, ...)         both, mixed within the batch
 
 ``random`` is a :class:`numpy.random.Generator`, the only source of chance: equal generators, equal
 results. What is given is never changed in place.

@@ -31,6 +31,7 @@ AudioChain: TypeAlias = Callable[[Tensor, np.random.Generator], Tensor]
 
 #: How loud the repetition of a delay is.
 ECHO = 0.5
+FILTERS = ("high_pass", "low_pass", "reverb")
 #: Seconds until the filters' ringing is below -60 dB, at 20 Hz, the lowest that settings allow.
 RINGING = 0.1
 
@@ -46,6 +47,8 @@ def audio_chain(settings: Settings, sample_rate: int) -> AudioChain:
                 f"augment.{name}_hz is {getattr(settings, f'{name}_hz')}: beyond half of the sample rate",
                 hint=f"the audio has {sample_rate} samples a second",
             )
+    if not settings.on_audio:
+        return lambda samples, _: samples
     steps = _semitones(settings.pitch_semitones) if settings.pitch else np.zeros(1, np.int64)
 
     def chain(samples: Tensor, random: np.random.Generator) -> Tensor:
@@ -61,7 +64,8 @@ def audio_chain(settings: Settings, sample_rate: int) -> AudioChain:
         if settings.delay:
             lengths = draw.between(settings.delay_ms) * sample_rate / 1000
             found = echo(found, np.where(draw.chosen(settings.delay), lengths, 0).astype(np.int64))
-        found = _filtered(found, settings, sample_rate, draw)
+        if any(getattr(settings, name) for name in FILTERS):
+            found = _filtered(found, settings, sample_rate, draw)
         if settings.noise:
             ratio = np.where(
                 draw.chosen(settings.noise), draw.between(settings.noise_snr_db), np.inf
@@ -82,8 +86,8 @@ class _Draw:
     def chosen(self, probability: float) -> NDArray[np.bool_]:
         return self.random.random(self.batch) < probability
 
-    def between(self, ends: Range) -> NDArray[np.float64]:
-        return self.random.uniform(*ends, self.batch)
+    def between(self, ends: Range, count: int | None = None) -> NDArray[np.float64]:
+        return self.random.uniform(*ends, self.batch if count is None else count)
 
     def of(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
         return self.random.choice(values, self.batch)
@@ -102,9 +106,10 @@ def _semitones(ends: Range) -> NDArray[np.int64]:
 
 
 def pitch_shift(samples: Tensor, steps: NDArray[np.int64]) -> Tensor:
-    """Shift each chunk by its number of semitones, within 4 cents, at the same length.
+    """Shift each chunk by its number of semitones, within 4 cents, at the same length and level.
 
-    Phase vocoder (windows of 1,024 samples) and resampling, by torchaudio.
+    Phase vocoder (windows of 1,024 samples) and resampling, by torchaudio. The vocoder sets bins of one
+    partial against each other and so takes 1 to 5 dB from music; they are given back.
     """
     functional = torchaudio_cpu.load().functional
     shifted = samples.clone()
@@ -113,10 +118,15 @@ def pitch_shift(samples: Tensor, steps: NDArray[np.int64]) -> Tensor:
         rows = torch.from_numpy(np.flatnonzero(steps == step)).to(samples.device)
         # torchaudio resamples from int(rate · 2^(n/12)) to rate: these two are ratio's halves, and the
         # millionth of a semitone keeps int() from missing the first by rounding.
-        shifted[rows] = functional.pitch_shift(
+        found = functional.pitch_shift(
             samples[rows], ratio.denominator, 12 * math.log2(ratio) + 1e-6, n_fft=1024
         )
+        shifted[rows] = found * (_rms(samples[rows]) / _rms(found).clamp_min(1e-9))
     return shifted
+
+
+def _rms(samples: Tensor) -> Tensor:
+    return samples.square().mean(1, keepdim=True).sqrt()
 
 
 def echo(samples: Tensor, lengths: NDArray[np.int64]) -> Tensor:
@@ -130,24 +140,27 @@ def echo(samples: Tensor, lengths: NDArray[np.int64]) -> Tensor:
 
 
 def _filtered(samples: Tensor, settings: Settings, sample_rate: int, draw: _Draw) -> Tensor:
-    """High-pass, low-pass and reverberation in one multiplication of spectra."""
-    if not (settings.high_pass or settings.low_pass or settings.reverb):
+    """High-pass, low-pass and reverberation, by one multiplication of the spectra of those who get any."""
+    chosen = {name: draw.chosen(getattr(settings, name)) for name in FILTERS}
+    rows = np.flatnonzero(np.any([*chosen.values()], axis=0))
+    if not len(rows):
         return samples
-    longest = settings.reverb_seconds[1] if settings.reverb else RINGING
-    size = _fast_length(samples.shape[1] + math.ceil(max(longest, RINGING) * sample_rate))
-    spectrum = torch.fft.rfft(samples, n=size)
-    for name in ("high_pass", "low_pass"):
-        probability, ends = getattr(settings, name), getattr(settings, f"{name}_hz")
-        if probability:
-            rows = np.flatnonzero(draw.chosen(probability))
-            cutoffs = draw.between(ends)[rows] / sample_rate
-            spectrum[rows] *= biquad_response(cutoffs, size, high=name == "high_pass").to(spectrum)
-    if settings.reverb:
-        rows = np.flatnonzero(draw.chosen(settings.reverb))
-        seconds = draw.between(settings.reverb_seconds)[rows]
-        tails = room(seconds, sample_rate, draw.random).to(samples)
-        spectrum[rows] *= torch.fft.rfft(tails, n=size)
-    found: Tensor = torch.fft.irfft(spectrum, n=size)[:, : samples.shape[1]]
+    longest = max(RINGING, settings.reverb_seconds[1] if settings.reverb else 0.0)
+    size = _fast_length(samples.shape[1] + math.ceil(longest * sample_rate))
+    spectrum = torch.fft.rfft(samples[rows], n=size)
+    for name in FILTERS:
+        mine = np.flatnonzero(chosen[name][rows])
+        if not len(mine):
+            continue
+        if name == "reverb":
+            tails = room(draw.between(settings.reverb_seconds, len(mine)), sample_rate, draw.random)
+            response = torch.fft.rfft(tails, n=size)
+        else:
+            cutoffs = draw.between(getattr(settings, f"{name}_hz"), len(mine)) / sample_rate
+            response = biquad_response(cutoffs, size, high=name == "high_pass")
+        spectrum[mine] *= response.to(spectrum)
+    found = samples.clone()
+    found[rows] = torch.fft.irfft(spectrum, n=size)[:, : samples.shape[1]]
     return found
 
 

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from tagkit.features import AMIN
 
+Domain = Literal["linear", "power"]
+
 
 def mixup(
     inputs: Tensor,
@@ -18,29 +20,35 @@ def mixup(
     alpha: float,
     share: float,
     random: np.random.Generator,
-    domain: Literal["linear", "power"],
-    others: tuple[Tensor, Tensor] | None = None,
+    domain: Domain,
 ) -> tuple[Tensor, Tensor]:
-    """Return λ · (inputs, targets) + (1 − λ) · others, λ from Beta(alpha, alpha).
+    """Mix each chunk with another of the batch: λ of itself, 1 − λ of the other, in sound and tags.
 
-    Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018. ``inputs``: (batch, samples)
-    in the ``linear`` domain, or dB images (batch, mels, frames), which mix as sounds do, in ``power``.
-    ``targets``: (batch, tags). ``others``: as many of both; without them, the batch in another order.
-    ``share``: how many of the chunks are mixed at all.
+    Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018. ``inputs`` as for
+    :func:`blend`; ``targets``: (batch, tags). λ is drawn from Beta(alpha, alpha); ``share`` says how
+    many of the chunks are mixed at all.
 
-    Each chunk has a λ of its own. Paper 1's code draws one for the batch, on audio: the same on
-    average, but a step then sees a single λ.
+    Each chunk has a λ of its own. Paper 1's code draws one for the whole batch: the same on average,
+    but a step then sees a single λ.
     """
-    batch = len(inputs)
-    if others is None:
-        order = torch.from_numpy(random.permutation(batch)).to(inputs.device)
-        others = inputs[order], targets[order.to(targets.device)]
-    kept = random.beta(alpha, alpha, batch).astype(np.float32)
-    kept[random.random(batch) > share] = 1.0
-    column = torch.from_numpy(kept)[:, None]
-    mixed = column.to(targets) * targets + (1 - column.to(targets)) * others[1]
-    shares = column.to(inputs).reshape(batch, *[1] * (inputs.ndim - 1))
+    order = torch.from_numpy(random.permutation(len(inputs)))
+    drawn = random.beta(alpha, alpha, len(inputs)).astype(np.float32)
+    drawn[random.random(len(inputs)) > share] = 1.0
+    kept = torch.from_numpy(drawn)
+    return (
+        blend(inputs, inputs[order.to(inputs.device)], kept, domain),
+        blend(targets, targets[order.to(targets.device)], kept, "linear"),
+    )
+
+
+def blend(mine: Tensor, others: Tensor, kept: Tensor, domain: Domain) -> Tensor:
+    """Return ``kept`` (batch,) of mine and the rest of others, both (batch, ...).
+
+    ``power`` takes dB and mixes what they stand for, as sounds that do not know of each other mix;
+    ``linear`` takes anything else, samples for one.
+    """
+    shares = kept.to(mine).reshape(-1, *[1] * (mine.ndim - 1))
     if domain == "linear":
-        return shares * inputs + (1 - shares) * others[0], mixed
-    power = shares * 10.0 ** (inputs / 10.0) + (1 - shares) * 10.0 ** (others[0] / 10.0)
-    return 10.0 * torch.log10(power + AMIN), mixed
+        return shares * mine + (1 - shares) * others
+    power = shares * 10.0 ** (mine / 10.0) + (1 - shares) * 10.0 ** (others / 10.0)
+    return 10.0 * torch.log10(power + AMIN)
