@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from tagkit import __version__
-from tagkit.cli import config, train, weights
+from tagkit.cli import config, data, train, weights
 from tagkit.cli.apply import apply
 from tagkit.cli.history import history
 from tagkit.cli.recipes import recipes
@@ -57,6 +57,7 @@ app.command()(history)
 app.command()(strip)
 app.command()(train.train)
 app.command()(recipes)
+app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 
 

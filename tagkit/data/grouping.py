@@ -48,12 +48,15 @@ def split_by_group(tracks: Sequence[Track], seed: int = 0) -> tuple[Track, ...]:
 
 
 def leaks(tracks: Iterable[Track], by: str) -> dict[str, tuple[str, ...]]:
-    """Return the artists (``by`` "artist") or albums that are in several splits, and in which."""
+    """Return the artists (``by`` "artist") or albums that are in several splits, and in which.
+
+    An album is an artist's: two artists may call theirs alike.
+    """
     found: dict[str, set[str]] = {}
     for track in tracks:
-        name = track.artist if by == "artist" else track.album
-        if name:
-            found.setdefault(name, set()).add(track.split)
+        names = (track.artist,) if by == "artist" else (track.artist, track.album)
+        if names[-1]:
+            found.setdefault(" / ".join(filter(None, names)), set()).add(track.split)
     return {
         name: tuple(split for split in SPLITS if split in splits)
         for name, splits in sorted(found.items())
