@@ -14,9 +14,6 @@ from tagkit.evaluation.scores import Scores
 
 Record = dict[str, Any]
 
-#: The columns of :func:`rows`.
-COLUMNS = ("scope", "name", "figure", "value", "low", "high", "popularity")
-
 
 def of_scores(scores: Scores) -> Record:
     """Everything in ``scores`` but the predictions themselves."""
@@ -67,7 +64,8 @@ def of_comparison(comparison: Comparison) -> Record:
 
 
 def rows(scores: Scores) -> Iterator[tuple[object, ...]]:
-    """One row a figure: over all, of a group, of a way to decide, and of a tag."""
+    """The header, then one row a figure: over all, of a group, of a way to decide, and of a tag."""
+    yield "scope", "name", "figure", "value", "low", "high", "popularity"
     record = of_scores(scores)
     yield from _rows("overall", "", record["figures"])
     for group in record["groups"]:
