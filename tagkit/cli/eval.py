@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from tagkit.cli.reproduce import reproduce
 from tagkit.errors import UsageError
 
 
@@ -69,7 +70,8 @@ def evaluate(
         Path | None, typer.Option(help="Measure on your own tags in the files of this folder.")
     ] = None,
     field: Annotated[
-        list[str] | None, typer.Option(help="With --from-library: which fields' tags.")
+        list[str] | None,
+        typer.Option(help="With --from-library: mood, genre ...; may be repeated."),
     ] = None,
     with_context: Annotated[
         bool,
@@ -175,3 +177,6 @@ def evaluate(
             write_report(scores, report)
         FORMATS[format_](scores)
     run.end()
+
+
+app.command()(reproduce)

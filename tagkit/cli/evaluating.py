@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from tagkit.cli.writing import Tally, progress, say
+from tagkit.cli.writing import Tally, progress, say, track
 from tagkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ class Evaluating:
         self.listening = {**listening, "jobs": listening["jobs"] or os.cpu_count() or 1}
         self.settings = Settings(**settings)
         self._tally = Tally()
-        self._notes: list[str] = []
-        if dataset is not None:
-            self._notes = [*dataset.warnings, *_leak(dataset, split)]
+        self._notes = () if dataset is None else dataset.warnings
 
     def score(
         self, models: Sequence[str], files: Files, fitting: Files, validation: bool
@@ -150,7 +148,7 @@ class Evaluating:
 def open_source(
     data: Path | None,
     library: Path | None,
-    fields: Iterable[str],
+    fields: Sequence[str],
     reading: Mapping[str, Any],
 ) -> Dataset | None:
     """The dataset that is named, or None; ``reading``: the fields of ``recipe.Data``."""
@@ -159,7 +157,9 @@ def open_source(
     if library is not None:
         from tagkit.data import library_tags
 
-        return library_tags.read(library, tuple(fields))
+        if not fields:
+            raise UsageError("which tags of the library?", hint="name a field, as --field MOOD")
+        return library_tags.read(library, fields, show=lambda files: track(files, "read tags"))
     if data is None:
         return None
     from tagkit.data import open_dataset
@@ -174,13 +174,3 @@ def require_target(path: Path) -> None:
         raise UsageError("is no regular file", path=path)
     if not path.absolute().parent.is_dir():
         raise UsageError("its folder is not there", path=path, hint="make the folder first")
-
-
-def _leak(dataset: Dataset, split: str) -> list[str]:
-    from tagkit.data.grouping import leaks
-
-    torn = leaks(dataset.tracks, "artist")
-    both = sum(split in splits and "train" in splits for splits in torn.values())
-    if split == "train" or not both:
-        return []
-    return [f"{both:,} artists of this split are also in train: the figures flatter"]
