@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -63,14 +63,14 @@ class Job:
     def bundle(self) -> Path:
         return self.out or self.folder / f"{self.plan.name}.safetensors"
 
-    def begin(self, accelerator: Accelerator) -> Run:
+    def begin(self, accelerator: Accelerator, data: Mapping[str, Any]) -> Run:
         """Open the run folder, in all processes before any of them writes into it."""
         from tagkit.training import devices
         from tagkit.training.runs import Run
 
         if self.bundle.exists() and not self.bundle.is_file():
             raise UsageError("is no file", path=self.bundle, hint="name the bundle with --out")
-        run = Run(self.folder, self.plan, resume=self.resume)
+        run = Run(self.folder, self.plan, data, resume=self.resume)
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             run.begin(devices.environment(accelerator))
@@ -82,13 +82,13 @@ def supervise(job: Job, also: Sequence[Path], library: Path | None, field: str) 
     """Train on labels."""
     from tagkit.training import devices
     from tagkit.training.preparing import prepared
-    from tagkit.training.supervised import Supervised
+    from tagkit.training.supervised import Supervised, identity
 
     dataset = _dataset(job.plan, job.data, also, library, field)
     accelerator = devices.accelerator(job.device, job.plan.train.precision)
     main = accelerator.is_main_process
     training = Supervised(job.plan, dataset, accelerator)
-    run = job.begin(accelerator)
+    run = job.begin(accelerator, identity(dataset))
     cache = training.cache(job.cache)
     if training.listens:
         heard, failed = prepared(
@@ -181,7 +181,7 @@ def learn_from_teachers(job: Job, manifest: Path, names: Sequence[str]) -> None:
     from tagkit.errors import RecipeError
     from tagkit.training import devices
     from tagkit.training.distill import distill
-    from tagkit.training.supervised import front_end_of
+    from tagkit.training.inputs import front_end_of
     from tagkit.training.teachers import Teachers, gather
 
     assert job.data is not None
@@ -191,8 +191,9 @@ def learn_from_teachers(job: Job, manifest: Path, names: Sequence[str]) -> None:
     items = read_manifest(manifest, job.data)
     accelerator = devices.accelerator(job.device, job.plan.train.precision)
     main = accelerator.is_main_process
-    run = job.begin(accelerator)
-    teachers = Teachers(names, job.cache, str(accelerator.device.type))
+    teachers = Teachers(names, job.cache, accelerator.device.type)
+    data = {"items": [list(item) for item in items], "teachers": list(teachers.ids)}
+    run = job.begin(accelerator, data)
     shown = _shown(len(items), main)(items)
     tracks, failed = gather(shown, job.data, Cache(job.cache, front_end), teachers)
     _lost(failed, len(items), main)

@@ -26,10 +26,9 @@ from tagkit.recipe import Recipe
 from tagkit.thresholds import expected_shares, for_shares
 from tagkit.training.batches import Batches
 from tagkit.training.hearing import shared_predict
-from tagkit.training.inputs import Inputs
+from tagkit.training.inputs import Inputs, front_end_of
 from tagkit.training.loop import Plan, fit
 from tagkit.training.runs import Run
-from tagkit.training.supervised import front_end_of
 from tagkit.vocab import Tag
 from tagkit.weights.card import Card
 

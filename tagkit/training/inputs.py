@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tagkit import augment, features
+from tagkit import augment, features, models
 from tagkit.augment import audio, image, mixing
 from tagkit.data.cache import decibel, pcm
+from tagkit.errors import RecipeError
 from tagkit.front_end import FrontEnd
+from tagkit.recipe import Recipe
 from tagkit.training.batches import Batch
+
+
+def front_end_of(recipe: Recipe) -> FrontEnd:
+    """Return what the recipe's network hears. Raises RecipeError for changes that cannot be made."""
+    row = models.entry(recipe.architecture)
+    if row.front_end is None:
+        raise RecipeError(
+            f"{recipe.architecture} learns from what models say, not from audio",
+            hint="fit it with tagkit ensemble fit",
+        )
+    try:
+        return replace(row.front_end, **recipe.front_end)
+    except TypeError as error:
+        known = ", ".join(asdict(row.front_end))
+        raise RecipeError(f"front_end: {error}", hint=f"known: {known}") from error
 
 
 class Inputs:

@@ -5,29 +5,27 @@ is drawn from the seed and the number of the update, so a run that goes on from 
 to the last bit the run that was never interrupted.
 
 Several processes compute their slices of the same batch. On GPUs, BatchNorm is then taken over the
-whole batch (SyncBatchNorm). On CPUs torch has no such thing: each process normalises its own slice, and
-the running statistics are those of the first.
+whole batch (SyncBatchNorm). On CPUs torch has no such thing: each process normalises its own slice, as
+``accumulate`` parts of a batch are anywhere, and the running statistics are the processes' mean.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader
 
 from tagkit.errors import RecipeError
+from tagkit.losses import Loss
 from tagkit.recipe import Train
-from tagkit.training import optimizers
-from tagkit.training.batches import Batch, Batches, Slice, chance
+from tagkit.training.batches import Batch, Batches, Slice
+from tagkit.training.engine import Engine, Prepare
 from tagkit.training.progress import Display, display
 from tagkit.training.runs import Run
 
@@ -38,15 +36,14 @@ Figures = Mapping[str, float]
 class Plan:
     """What differs between kinds of training.
 
-    ``prepare(batch, random)``: from a cached batch, on the device, to the network's input and targets.
     ``validate(network)`` returns figures, of which ``choose`` decides; "loss" is the only one of which
     less is better. ``names(row)``: what a training track is called in an error.
     """
 
     batches: Batches
     steps: int
-    prepare: Callable[[Batch, np.random.Generator], tuple[Tensor, Tensor]]
-    loss: Callable[[Tensor, Tensor], Tensor]
+    prepare: Prepare
+    loss: Loss
     validate: Callable[[nn.Module], Figures]
     choose: str
     names: Callable[[int], str] = str
@@ -95,10 +92,10 @@ def fit(
     Raises RecipeError when the loss or the deciding figure is no number, naming step and tracks; where
     the run folder cannot be written; and for a checkpoint that is damaged or another network's.
     """
-    engine = _Engine(network, train, plan.steps, accelerator)
+    engine = Engine(network, train, plan.steps, accelerator)
     progress = Progress()
     if resume and (state := run.read("last")) is not None:
-        progress = engine.restore(state, run)
+        progress = _restored(engine, state, run)
     main = accelerator.is_main_process
     with display(train.epochs * plan.steps, progress.epoch * plan.steps, quiet=not main) as shown:
         while not progress.exhausted(train):
@@ -123,7 +120,7 @@ def fit(
 
 
 def _epoch(
-    engine: _Engine, plan: Plan, epoch: int, shown: Display, run: Run, jobs: int
+    engine: Engine, plan: Plan, epoch: int, shown: Display, run: Run, jobs: int
 ) -> dict[str, Any]:
     """Train for one epoch, judge, and return its entry in the log."""
     started = time.monotonic()
@@ -133,9 +130,13 @@ def _epoch(
     parts = engine.parts(first, first + plan.steps)
     batches = iter(_loader(plan.batches, parts, engine, jobs))
     for step in range(first, first + plan.steps):
-        losses.append(engine.update(plan, step, batches, run))
-        shown.step(losses[-1])
+        loss = engine.update(step, batches, plan.prepare, plan.loss)
+        if not math.isfinite(loss):
+            raise _no_number(loss, plan, step, run)
+        losses.append(loss)
+        shown.step(loss)
     rate = engine.optimizer.param_groups[0]["lr"]
+    engine.agree()
     figures = plan.validate(engine.inner.eval())
     if not math.isfinite(figures[plan.choose]):
         raise RecipeError(
@@ -146,13 +147,13 @@ def _epoch(
         "epoch": epoch + 1,
         "step": first + plan.steps,
         "loss": sum(losses) / len(losses),
-        "validation": dict(figures),
+        "validation": {name: value for name, value in figures.items() if math.isfinite(value)},
         "learning_rate": rate,
         "seconds": round(time.monotonic() - started, 2),
     }
 
 
-def _loader(batches: Batches, parts: list[Slice], engine: _Engine, jobs: int) -> DataLoader[Batch]:
+def _loader(batches: Batches, parts: list[Slice], engine: Engine, jobs: int) -> DataLoader[Batch]:
     return DataLoader(
         batches,
         batch_size=None,
@@ -162,101 +163,17 @@ def _loader(batches: Batches, parts: list[Slice], engine: _Engine, jobs: int) ->
     )
 
 
-class _Engine:
-    """The network with its optimizer and schedule, on this process's device."""
-
-    def __init__(
-        self, network: nn.Module, train: Train, steps: int, accelerator: Accelerator
-    ) -> None:
-        self.train, self.steps, self.accelerator = train, steps, accelerator
-        self.slices = train.accumulate * accelerator.num_processes
-        if train.batch % self.slices:
-            raise RecipeError(
-                f"a batch of {train.batch} cannot be shared by {accelerator.num_processes} processes "
-                f"in {train.accumulate} parts each",
-                hint=f"set train.batch to a multiple of {self.slices}",
-            )
-        # A third faster for 2-D convolutions on a CPU; nothing else changes.
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
-            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
-        self.model = accelerator.prepare(network)
-        self.inner: nn.Module = accelerator.unwrap_model(self.model)
-        self.enter(0)
-
-    def starts(self, epoch: int) -> bool:
-        """Whether a phase other than the first begins with ``epoch``."""
-        return any(0 < start == epoch for start, _ in self.train.stages())
-
-    def enter(self, epoch: int) -> None:
-        """Begin the phase that ``epoch`` is in, with an optimizer of its own."""
-        stage = [stage for start, stage in self.train.stages() if start <= epoch][-1]
-        plain = optimizers.optimizer(self.inner.parameters(), stage)
-        self.schedule = optimizers.schedule(plain, stage, stage.epochs * self.steps)
-        self.optimizer = self.accelerator.prepare(plain)
-
-    def parts(self, first: int, last: int) -> list[Slice]:
-        """What this process computes of the updates from ``first`` up to ``last``, in order."""
-        world, rank = self.accelerator.num_processes, self.accelerator.process_index
-        return [
-            Slice(step, part * world + rank, self.slices)
-            for step in range(first, last)
-            for part in range(self.train.accumulate)
-        ]
-
-    def update(self, plan: Plan, step: int, batches: Iterator[Batch], run: Run) -> float:
-        """Change the weights once; return the loss, the mean over all parts and processes."""
-        total = torch.zeros((), device=self.accelerator.device)
-        for number, part in enumerate(self.parts(step, step + 1), 1):
-            random = chance(self.train.seed, "augment", part.step, part.number)
-            # Dropout draws from torch's generator: seeded a part, it too is the same after a resume.
-            network = chance(self.train.seed, "network", part.step, part.number)
-            torch.manual_seed(int(network.integers(2**63)))
-            batch = Batch(*(tensor.to(self.accelerator.device) for tensor in next(batches)))
-            inputs, targets = plan.prepare(batch, random)
-            last = number == self.train.accumulate
-            with nullcontext() if last else self.accelerator.no_sync(self.model):
-                loss = plan.loss(self.model(inputs), targets) / self.train.accumulate
-                self.accelerator.backward(loss)
-            total += loss.detach()
-        mean = float(self.accelerator.reduce(total, reduction="mean"))
-        if not math.isfinite(mean):
-            raise _no_number(mean, plan, step, run)
-        if self.train.clip:
-            self.accelerator.unscale_gradients(self.optimizer)
-            nn.utils.clip_grad_norm_(self.inner.parameters(), self.train.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        # With fp16, an update whose gradients overflow is left out and the scale lowered.
-        if not self.accelerator.optimizer_step_was_skipped:
-            self.schedule.step()
-        return mean
-
-    def state(self) -> dict[str, Any]:
-        scaler = self.accelerator.scaler
-        return {
-            "model": self.inner.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "scaler": scaler.state_dict() if scaler is not None else {},
-        }
-
-    def restore(self, state: Mapping[str, Any], run: Run) -> Progress:
-        try:
-            progress = Progress(**state["progress"])
-            self.enter(progress.epoch)
-            self.inner.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.schedule.load_state_dict(state["schedule"])
-            if self.accelerator.scaler is not None:
-                self.accelerator.scaler.load_state_dict(state["scaler"])
-        except (RuntimeError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise RecipeError(
-                "this checkpoint is of another network",
-                path=run.folder / "last.pt",
-                hint="start anew in another folder, without --resume",
-            ) from error
-        return progress
+def _restored(engine: Engine, state: Mapping[str, Any], run: Run) -> Progress:
+    try:
+        progress = Progress(**state["progress"])
+        engine.restore(state, progress.epoch)
+    except (RuntimeError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise RecipeError(
+            "this checkpoint is of another network",
+            path=run.folder / "last.pt",
+            hint="start anew in another folder, without --resume",
+        ) from error
+    return progress
 
 
 def _load_best(network: nn.Module, run: Run) -> None:

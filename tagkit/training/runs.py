@@ -2,7 +2,8 @@
 
 ::
 
-    recipe.toml        the resolved recipe; a run goes on with the same one only
+    recipe.toml        the resolved recipe
+    data.json          what it learns from; a run goes on with the same recipe and data only
     environment.json   one entry a start: versions, device, command
     log.jsonl          one line an epoch
     tensorboard/       the same figures, where TensorBoard is installed
@@ -14,6 +15,7 @@ Each file is replaced whole: whoever kills a run at any moment loses the epoch u
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,11 +33,17 @@ _PARTS = ".*.part"  # what tagkit.files leaves of a write that was killed
 
 
 class Run:
-    """Raises RecipeError for a folder that is another run's, and wherever it cannot be written."""
+    """``data``: what tells one dataset from another, as plain values.
 
-    def __init__(self, folder: Path, recipe: Recipe, *, resume: bool = False) -> None:
+    Raises RecipeError for a folder that is another run's, and wherever it cannot be written.
+    """
+
+    def __init__(
+        self, folder: Path, recipe: Recipe, data: Mapping[str, Any], *, resume: bool = False
+    ) -> None:
         self.folder = folder
         self.recipe = recipe
+        self.data = dict(data)
         self._board: Any = None
         if folder.exists() and not folder.is_dir():
             raise RecipeError("is no folder", path=folder)
@@ -67,6 +75,12 @@ class Run:
                 path=self.folder,
                 hint="give the same recipe and --set, or name another folder by --run",
             )
+        if (self.folder / "data.json").exists() and self._kept("data.json") != self.data:
+            raise RecipeError(
+                "this run learned from other data",
+                path=self.folder,
+                hint="give the same data, or name another folder by --run",
+            )
 
     def begin(self, environment: Mapping[str, Any]) -> None:
         """Write down what starts, or goes on, here."""
@@ -75,9 +89,8 @@ class Run:
             for part in self.folder.glob(_PARTS):
                 part.unlink()
         self._write("recipe.toml", recipes.dumps(self.recipe).encode())
-        starts = []
-        with contextlib.suppress(OSError, ValueError):
-            starts = json.loads((self.folder / "environment.json").read_text(encoding="utf-8"))
+        self._write("data.json", _json(self.data, indent=2))
+        starts = self._kept("environment.json") or []
         self._write("environment.json", _json([*starts, environment], indent=2))
 
     def save(self, name: str, state: Mapping[str, Any]) -> None:
@@ -117,6 +130,12 @@ class Run:
                 self._board.add_scalar(key, value, entry["step"])
             self._board.flush()
 
+    def _kept(self, name: str) -> Any:
+        """The value in a JSON file of the folder; None where there is none."""
+        with contextlib.suppress(OSError, ValueError):
+            return json.loads((self.folder / name).read_text(encoding="utf-8"))
+        return None
+
     def note(self, name: str, value: Any) -> Path:
         """Write ``value`` as JSON to the file ``name`` and return its path."""
         self._write(name, _json(value, indent=2))
@@ -142,8 +161,6 @@ def _board(folder: Path, first_step: int) -> Any:
 
 def _differences(a: Recipe, b: Recipe) -> Iterator[str]:
     """The keys in which two recipes differ, as a recipe would write them."""
-    import dataclasses
-
     for entry in dataclasses.fields(a):
         one, other = getattr(a, entry.name), getattr(b, entry.name)
         if one == other:

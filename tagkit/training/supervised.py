@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +15,17 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import nn
 
-from tagkit import features, losses, metrics, models
+from tagkit import features, losses, models
 from tagkit.data import samplers
 from tagkit.data.cache import Cache
 from tagkit.data.dataset import SPLITS, Dataset
 from tagkit.errors import DataError, RecipeError
-from tagkit.front_end import FrontEnd
 from tagkit.recipe import Recipe
-from tagkit.thresholds import DEFAULT_THRESHOLD
 from tagkit.training import fitted
 from tagkit.training.batches import Batches, Features
 from tagkit.training.hearing import shared_predict
-from tagkit.training.inputs import Inputs
+from tagkit.training.inputs import Inputs, front_end_of
+from tagkit.training.judging import figures, thresholds
 from tagkit.training.loop import Plan, fit
 from tagkit.training.runs import Run
 from tagkit.training.transfer import start_from
@@ -41,21 +42,6 @@ class Trained:
     model: models.TagModel
     front_end: features.FrontEndModule
     scores: Scores
-
-
-def front_end_of(recipe: Recipe) -> FrontEnd:
-    """Return what the recipe's network hears. Raises RecipeError for changes that cannot be made."""
-    row = models.entry(recipe.architecture)
-    if row.front_end is None:
-        raise RecipeError(
-            f"{recipe.architecture} learns from what models say, not from audio",
-            hint="fit it with tagkit ensemble fit",
-        )
-    try:
-        return replace(row.front_end, **recipe.front_end)
-    except TypeError as error:
-        known = ", ".join(asdict(row.front_end))
-        raise RecipeError(f"front_end: {error}", hint=f"known: {known}") from error
 
 
 class Supervised:
@@ -150,7 +136,7 @@ class Supervised:
         card = replace(
             self.card,
             arguments=arguments,
-            thresholds=_thresholds(*judged["validation"]),
+            thresholds=thresholds(*judged["validation"]),
             scores=self._said(scores),
         )
         return Trained(card, model.cpu(), features.build(self.front_end), scores)
@@ -248,26 +234,15 @@ class Supervised:
         return {**said, "tracks": {s: len(self.dataset.split(s).tracks) for s in SPLITS}}
 
 
-def figures(
-    labels: NDArray[np.bool_],
-    scores: NDArray[np.float32],
-    loss: Callable[[NDArray[np.bool_], NDArray[np.float32]], float],
-) -> dict[str, float]:
-    """Return the figures a run may choose by: macro PR-AUC and ROC-AUC over the tags that have them,
-    and the loss of the tracks' mean probabilities, all of them as one batch. Any may be NaN."""
-    return {
-        "pr_auc": metrics.macro(metrics.average_precision(labels, scores)),
-        "roc_auc": metrics.macro(metrics.roc_auc(labels, scores)),
-        "loss": loss(labels, scores) if np.isfinite(scores).all() else float("nan"),
-    }
+def identity(dataset: Dataset) -> dict[str, Any]:
+    """Return what tells a dataset from another: its name, its size, a digest of tracks and labels."""
+    rows = [(t.id, t.path, t.split, sorted(t.tags)) for t in dataset.tracks]
+    record = json.dumps([dataset.outputs, rows]).encode()
+    digest = hashlib.sha256(record).hexdigest()
+    return {"name": dataset.name, "tracks": len(dataset.tracks), "sha256": digest}
 
 
 def middle(heard: NDArray[Any], length: int) -> NDArray[Any]:
     """Return the ``length`` samples or frames around the middle."""
     start = (heard.shape[-1] - length) // 2
     return np.ascontiguousarray(heard[..., start : start + length])
-
-
-def _thresholds(labels: NDArray[np.bool_], scores: NDArray[np.float32]) -> tuple[float, ...]:
-    found = metrics.per_tag_thresholds(labels, scores)
-    return tuple(float(cut) for cut in np.where(np.isnan(found), DEFAULT_THRESHOLD, found))

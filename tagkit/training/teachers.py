@@ -34,7 +34,7 @@ class Teachers:
     def __init__(self, names: Sequence[str], folder: Path, device: str = "auto") -> None:
         self.ensemble = ensemble.load(names)
         self.folder = folder / "teachers"
-        self._ids = self.ensemble.model_ids(WINDOWS)
+        self.ids = self.ensemble.model_ids(WINDOWS)
         self._device = device
         self._analyser: Analyser | None = None
 
@@ -44,7 +44,7 @@ class Teachers:
         Raises AudioError, and RecipeError where ``folder`` cannot be written.
         """
         key = content_key(path)
-        places = {name: self.folder / _short(name) / f"{key}.npy" for name in self._ids}
+        places = {name: self.folder / _short(name) / f"{key}.npy" for name in self.ids}
         known = {name: _load(place) for name, place in places.items()}
         missing = [name for name, found in known.items() if found is None]
         said = self._analyse(path, missing) if missing else {}
