@@ -160,8 +160,8 @@ def distribution_balanced_focal(
     """
     targets = _precise(targets)
     rarity = 1 / _counts(counts, logits)
-    # A chunk without tags would divide by zero; r̂ grows without bound there, and r to 1.1.
-    expected = (targets * rarity).sum(1, keepdim=True).clamp_min(torch.finfo(rarity.dtype).tiny)
+    # For a chunk without tags r̂ is infinite, and r is 1.1.
+    expected = (targets * rarity).sum(1, keepdim=True)
     weight = 0.1 + torch.sigmoid(10 * (rarity / expected - 0.2))
     focus = 0.0 if cross_entropy else gamma
     present, _ = _focal_terms(logits, focus)

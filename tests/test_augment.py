@@ -186,7 +186,14 @@ def test_reverberation_is_convolution_with_a_room() -> None:
     assert float(found[0, 100]) == pytest.approx(0.9 * 0.5**0.5, rel=1e-4)
     tail = found[0, 101:3301].square().sum()
     assert float(tail) == pytest.approx(0.81 * 0.5, rel=1e-3)
-    assert found[0, 3302:].abs().max() < 1e-6  # nothing comes round from the end
+    assert found[0, 3302:].abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("effect", ["reverb", "low_pass", "high_pass"])
+def test_what_rings_on_past_the_end_does_not_come_round(effect: str) -> None:
+    click = torch.zeros(1, 12000)
+    click[0, 11990] = 0.9
+    assert augmented(click, **{effect: 1.0})[0, :11990].abs().max() < 1e-6
 
 
 def test_noise_is_as_far_below_as_told() -> None:

@@ -125,12 +125,14 @@ def test_the_published_losses(name: str, key: str) -> None:
     arrays.arrays(np.float32, (3, 2), elements=st.floats(-80, 80, width=32)),
     arrays.arrays(np.float32, (3, 2), elements=st.floats(0, 1, width=32)),
     st.sampled_from([torch.float32, torch.float16, torch.bfloat16]),
+    st.sampled_from([0.0, 0.5, 2.0]),
 )
 def test_values_and_gradients_are_finite(
-    name: str, values: np.ndarray, wanted: np.ndarray, dtype: torch.dtype
+    name: str, values: np.ndarray, wanted: np.ndarray, dtype: torch.dtype, gamma: float
 ) -> None:
     logits = torch.from_numpy(values).to(dtype).requires_grad_()
-    loss = built(name)(logits, torch.from_numpy(wanted))
+    options = {"gamma": gamma} if "focal" in name else {}
+    loss = built(name, **options)(logits, torch.from_numpy(wanted))
     loss.backward()
     assert loss.dtype == torch.float32 and loss.ndim == 0
     assert 0 <= loss.item() < math.inf

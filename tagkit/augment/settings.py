@@ -88,7 +88,7 @@ EFFECTS = ("polarity", "gain", "pitch", "low_pass", "high_pass", "delay", "rever
 #: What the ends of a range may be.
 LIMITS: dict[str, Range] = {
     "gain_db": (-80.0, 40.0),
-    "pitch_semitones": (-24.0, 24.0),
+    "pitch_semitones": (-12.0, 12.0),
     "low_pass_hz": (20.0, 96_000.0),
     "high_pass_hz": (20.0, 96_000.0),
     "delay_ms": (1.0, 10_000.0),
