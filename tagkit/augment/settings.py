@@ -19,9 +19,10 @@ class Settings:
     ``mixup_share`` says how many of the chunks are mixed at all.
 
     An effect on audio is the *probability* that a chunk gets it, with a range beside it from which its
-    strength is drawn. The ranges are those of torchaudio-augmentations 0.2, which paper 3 used, where
-    it has them: gain, pitch, filters, delay, and noise, whose ratios of standard deviations .0001-.01
-    are 80-40 dB. Its reverberation is SoX's; ``reverb_seconds`` is ours.
+    strength is drawn. The ranges are those of the package torchaudio-augmentations, which paper 3 used,
+    where it has them: gain, pitch (here in whole semitones), filters, delay, and noise, whose ratios of
+    standard deviations .0001-.01 are 80-40 dB. Its reverberation is SoX's; ``reverb_seconds``, in which
+    the tail falls by 60 dB, is ours.
 
     Effects on images work on dB: ``image_gain_db`` moves a whole chunk up or down by at most this;
     ``band_mask`` sets one band of up to this many mels to the image's mean; ``time_masks`` spans of up
