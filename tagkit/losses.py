@@ -158,7 +158,7 @@ def distribution_balanced_focal(
     version of that code does, which works on probabilities. ``cross_entropy`` is the paper's equation
     3: f± without focal weights, mean over tags. A tag that no track has counts as one that one has.
     """
-    targets = _precise(targets)
+    logits, targets = _precise(logits), _precise(targets)
     rarity = 1 / _counts(counts, logits)
     # For a chunk without tags r̂ is infinite, and r is 1.1.
     expected = (targets * rarity).sum(1, keepdim=True)

@@ -142,8 +142,8 @@ def test_values_and_gradients_are_finite(
 @pytest.mark.parametrize("name", losses.LOSSES)
 def test_half_precision_is_computed_in_single(name: str) -> None:
     logits, targets = LOGITS.half(), TARGETS.half()
-    found = built(name)(logits, targets)
-    assert found.item() == built(name)(logits.float(), targets.float()).item()
+    loss = built(name, **{"tolerance": 3} if name.startswith("distribution") else {})
+    assert loss(logits, targets).item() == loss(logits.float(), targets.float()).item()
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)
