@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,11 @@ import torch
 from tagkit import models
 from tagkit.errors import WeightsError
 from tagkit.features import FrontEndModule, LogMel, build
+from tagkit.front_end import FrontEnd
 from tagkit.models import CATALOGUE
+from tagkit.vocab import canonical
+from tagkit.weights import bundle
+from tagkit.weights.card import Card
 from tests import reference
 from tests.shared import shared
 
@@ -28,6 +34,7 @@ BY_RULE = {
     "sample_cnn_se": ("se", 6_951_858),
     "focal_rescnn": ("usc_short_res", 11_961_146),
 }
+LEARNED = [n for n, row in CATALOGUE.items() if row.trained in ("descent", "predictions")]
 CHECKPOINTS = (
     "jamendo-fcn jamendo-crnn jamendo-musicnn msd-fcn msd-crnn mtat-fcn mtat-musicnn".split()
 )
@@ -130,13 +137,62 @@ def test_outputs_of_the_mtg_baseline(piece: str) -> None:
     reference.assert_same_probabilities(found, wanted)
 
 
-@pytest.mark.parametrize("architecture", [n for n, row in CATALOGUE.items() if row.front_end])
-def test_the_contract(architecture: str) -> None:
-    front_end = CATALOGUE[architecture].front_end
+# Of paper 5's tables, which count as Keras does: with BatchNorm's running statistics.
+@pytest.mark.parametrize(
+    ("architecture", "size"), [("light_1", 2_153_138), ("light_2", 2_124_466), ("light_3", 783_794)]
+)
+def test_the_light_models_have_the_papers_sizes(architecture: str, size: int) -> None:
+    model = models.build(architecture, 50)
+    named = [*model.named_parameters(), *model.named_buffers()]
+    counted = {k: v for k, v in named if "normalise" not in k and "num_batches" not in k}
+    assert sum(tensor.numel() for tensor in counted.values()) == size
+
+
+def test_the_light_models_images_are_the_papers() -> None:
+    front_end = CATALOGUE["light_1"].front_end
     assert front_end is not None
-    model = models.build(architecture, 7).eval()
+    assert (front_end.n_mels, front_end.frames, front_end.chunk_samples) == (128, 592, 465_600)
+
+
+def test_the_steps_of_paper_3() -> None:
+    # 3·3·in·out + out a convolution, 2·out its BatchNorm, 2 the image's, then the classifier.
+    baseline = models.build("baseline_cnn", 50)
+    blocks = 3 * 3 * (64 + 64 * 128 + 128 * 128 + 128 * 64) + 3 * (64 + 128 + 128 + 64)
+    assert sum(p.numel() for p in baseline.parameters()) == blocks + 2 + 64 * 50 + 50
+    # Its table: output size (mel, time) of each block, of (96, 188).
+    sizes = {
+        "baseline_cnn": [(24, 47), (8, 15), (2, 5), (1, 1)],
+        "six_block_cnn": [(48, 94), (24, 47), (12, 23), (6, 11), (3, 5), (1, 1)],
+    }
+    for architecture, wanted in sizes.items():
+        model = models.build(architecture, 50, channels=2).eval()
+        found = []
+        x = torch.zeros(1, 1, 96, 188)
+        for number in range(1, len(wanted) + 1):
+            x = model.get_submodule(f"layer{number}")(x)
+            found.append(tuple(x.shape[2:]))
+        assert found == wanted
+    plain = models.build("baseline_cnn", 50, activation="elu", batch_norm=False)
+    assert sum(isinstance(m, torch.nn.ELU) for m in plain.modules()) == 4
+    assert sum(isinstance(m, torch.nn.BatchNorm2d) for m in plain.modules()) == 1
+
+
+def _tiny(architecture: str, tags: int = 7) -> tuple[models.TagModel, torch.Tensor]:
+    """The small version of a network, fresh, and an input of its published size for a batch of two."""
+    row = CATALOGUE[architecture]
+    torch.manual_seed(0)
+    model = models.build(architecture, tags, **row.tiny)
+    if row.front_end is None:
+        return model, torch.rand(2, 150)
+    noise = torch.from_numpy(reference.noise(row.front_end.chunk_samples, 2))
+    return model, build(row.front_end)(noise)
+
+
+@pytest.mark.parametrize("architecture", CATALOGUE)
+def test_the_contract(architecture: str) -> None:
+    model, image = _tiny(architecture)
+    model.eval()
     with torch.inference_mode():
-        image = build(front_end)(torch.from_numpy(reference.noise(front_end.chunk_samples, 2)))
         logits, embedding = model.hear(image)
         assert embedding.shape[0] == 2 and embedding.ndim == 2
         assert logits.shape == (2, 7)
@@ -144,6 +200,102 @@ def test_the_contract(architecture: str) -> None:
         assert torch.allclose(model.embed(image), embedding, atol=1e-5)
         # A chunk's logits do not depend on the others in its batch.
         assert torch.allclose(model(image[:1]), logits[:1], atol=1e-3)
+
+
+@pytest.mark.parametrize("architecture", [n for n, row in CATALOGUE.items() if row.front_end])
+def test_the_published_network_hears_the_published_front_end(architecture: str) -> None:
+    front_end = CATALOGUE[architecture].front_end
+    assert front_end is not None
+    models.check(architecture, front_end)
+
+
+@pytest.mark.parametrize("architecture", LEARNED)
+def test_every_parameter_learns(architecture: str) -> None:
+    model, image = _tiny(architecture)
+    torch.nn.functional.softplus(model.train()(image)).sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+        # A bias before BatchNorm has no effect; every weight has.
+        assert parameter.ndim < 2 or parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("architecture", CATALOGUE)
+def test_a_tiny_version_comes_back_from_its_bundle(architecture: str, tmp_path: Path) -> None:
+    row = CATALOGUE[architecture]
+    model, image = _tiny(architecture, 2)
+    names = ("happy", "piano")
+    card = Card(
+        name="tiny",
+        architecture=architecture,
+        arguments=row.tiny,
+        front_end=row.front_end,
+        tags=tuple(canonical(name) for name in names),
+        outputs=names,
+    )
+    front_end = None if row.front_end is None else build(row.front_end)
+    bundle.save(tmp_path / "tiny.safetensors", card, model.eval(), front_end)
+    loaded = bundle.load(tmp_path / "tiny.safetensors")
+    with torch.inference_mode():
+        assert torch.equal(loaded.model(image), model(image))
+
+
+@pytest.mark.parametrize("architecture", LEARNED)
+def test_the_prior_is_where_the_logits_start(architecture: str) -> None:
+    model, image = _tiny(architecture)
+    model.eval()
+    with torch.inference_mode():
+        models.set_prior(model, 0.5)
+        plain = model(image)
+        models.set_prior(model, 0.01)
+        # The paper's code sets −ln 99.
+        assert torch.allclose(model(image), plain - np.log(99), atol=1e-4)
+        shares = torch.linspace(0.1, 0.9, 7)
+        models.set_prior(model, shares)
+        assert torch.allclose(model(image), plain + shares.logit(), atol=1e-4)
+
+
+def test_what_learns_no_bias_has_no_prior() -> None:
+    with pytest.raises(WeightsError, match="Popularity"):
+        models.set_prior(models.build("popularity", 2), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "seconds"),
+    [("fcn", 30), ("crnn", 30), ("short_chunk_cnn", 10), ("short_chunk_cnn", 30), ("svm", 10)],
+)
+def test_the_lengths_of_paper_2(architecture: str, seconds: int) -> None:
+    front_end = FrontEnd(seconds * 16000, n_mels=128)
+    models.check(architecture, front_end)
+    tiny = models.build(architecture, 3, **CATALOGUE[architecture].tiny).eval()
+    assert tiny(torch.zeros(1, 128, front_end.frames)).shape == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "front_end"),
+    [
+        ("fcn", FrontEnd(48000)),  # too short for its pooling
+        ("short_chunk_cnn", FrontEnd(59049)),  # 96 mels do not halve seven times
+        ("light_1", FrontEnd(465600, n_mels=128)),  # its last layer is for 592 frames
+        ("musicnn", FrontEnd(48000, n_mels=0)),  # samples to a network of images
+    ],
+)
+def test_an_image_that_does_not_fit_is_refused(architecture: str, front_end: FrontEnd) -> None:
+    with pytest.raises(WeightsError, match=f"{architecture} cannot hear"):
+        models.check(architecture, front_end)
+
+
+def test_other_lengths_are_an_argument_of_the_light_models() -> None:
+    front_end = FrontEnd(160000, n_fft=2048, hop=787, n_mels=128)
+    for architecture in ("light_1", "light_2"):
+        models.check(architecture, front_end, frames=front_end.frames)
+
+
+def test_query2label_without_its_encoder() -> None:
+    _, image = _tiny("query2label")
+    plain = models.build("query2label", 7, channels=4, encoder_layers=0)
+    assert not [name for name, _ in plain.named_parameters() if "encoder" in name]
+    assert plain.eval()(image).shape == (2, 7)
 
 
 def test_the_combiner_has_the_papers_size() -> None:

@@ -5,6 +5,7 @@ To add one: write ``tagkit/models/NAME.py`` with a :class:`~tagkit.models.base.T
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -133,13 +134,21 @@ def check(architecture: str, front_end: FrontEnd, **arguments: Any) -> None:
     """
     with torch.device("meta"):
         model = build(architecture, 1, **arguments).eval()
-    shape = (1, front_end.n_mels, front_end.frames) if front_end.n_mels else (1, front_end.frames)
+    mels, frames = front_end.n_mels, front_end.frames
+    shape, what = (
+        ((mels, frames), f"{mels} mels × {frames} frames")
+        if mels
+        else ((frames,), f"{frames} samples")
+    )
     try:
-        found = tuple(model(torch.empty(shape, device="meta")).shape)
-    except (RuntimeError, IndexError) as error:
-        raise WeightsError(f"{architecture} cannot hear {shape[1:]}: {error}") from error
+        found = tuple(model(torch.empty((1, *shape), device="meta")).shape)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise WeightsError(f"{architecture} cannot hear {what}: {error}") from error
     if found != (1, 1):
-        raise WeightsError(f"{architecture} cannot hear {shape[1:]}: it would judge {found}")
+        raise WeightsError(
+            f"{architecture} cannot hear {what}: it would give {math.prod(found)} logits a tag",
+            hint="the argument frames says how many there are",
+        )
 
 
 def set_prior(model: TagModel, probability: float | Tensor) -> None:
