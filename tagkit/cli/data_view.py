@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +21,7 @@ def record(report: Report) -> dict[str, Any]:
         "tracks": report.tracks,
         "missing": list(report.missing),
         "unreadable": [{"path": e.path, "reason": e.message} for e in report.unreadable],
-        "imbalance": report.imbalance if math.isfinite(report.imbalance) else None,
+        "imbalance": report.imbalance,
         "tags": {
             output: {
                 "tag": tag.name,
@@ -47,8 +46,7 @@ def lines(report: Report) -> Iterator[str]:
     yield f"{dataset.name}: {len(dataset.tracks):,} tracks ({split_sizes}), {len(dataset.outputs)} tags"
     if report.missing or report.unreadable:
         yield f"{len(report.missing):,} files are missing, {len(report.unreadable):,} cannot be read"
-    if math.isfinite(report.imbalance):
-        yield f"the most frequent training tag is {report.imbalance:,.1f} times the rarest"
+    yield f"the most frequent training tag is {report.imbalance:,.1f} times as frequent as the rarest"
     yield ""
     width = max(len("tag"), *(len(output) for output in dataset.outputs))
     yield f"{'tag':{width}}  {'category':10}" + "".join(f"{split:>12}" for split in SPLITS)

@@ -39,9 +39,9 @@ class Report:
 
     @property
     def imbalance(self) -> float:
-        """The most frequent training tag's count over the rarest one's; infinite where one has none."""
+        """The most frequent training tag's count over the rarest one's, of those that have any."""
         train = self.counts[SPLITS.index("train")]
-        return float(train.max() / train.min()) if train.min() else float("inf")
+        return float(train.max() / train[train > 0].min()) if train.any() else 1.0
 
 
 def examine(

@@ -90,19 +90,20 @@ def read_manifest(manifest: Path, root: Path) -> list[Item]:
 
     Raises RecipeError for a wrong line or a missing file.
     """
+    items = []
     try:
-        items = [Item(line.path, _split(line, manifest)) for line in _lines(manifest, labels=False)]
+        for line in _lines(manifest, labels=False):
+            items.append(Item(line.path, _split(line, manifest)))
+            if not (root / line.path).is_file():
+                raise DataError(
+                    f"line {line.number}: {line.path} is not below {root}",
+                    path=manifest,
+                    hint="give the folder that the paths are relative to with --data",
+                )
     except DataError as error:
         raise RecipeError(error.message, path=error.path, hint=error.hint) from error
     if not items:
         raise RecipeError("lists no file", path=manifest)
-    for number, item in enumerate(items, 2):
-        if not (root / item.path).is_file():
-            raise RecipeError(
-                f"line {number}: {item.path} is not below {root}",
-                path=manifest,
-                hint="give the folder that the paths are relative to with --data",
-            )
     return items
 
 

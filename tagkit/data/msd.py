@@ -89,7 +89,7 @@ def _splits(folder: Path) -> dict[str, list[str]]:
             raise DataError("is not there", path=folder / LISTS[split])
     if "validation" not in found:
         found["train"], found["validation"] = found["train"][:TRAIN], found["train"][TRAIN:]
-    return found
+    return {split: found[split] for split in LISTS}
 
 
 def _list(path: Path) -> list[str]:
