@@ -31,9 +31,8 @@ def optimizer(parameters: Iterable[nn.Parameter], train: Train) -> Optimizer:
 def schedule(optimizer: Optimizer, train: Train, steps: int) -> LRScheduler:
     """Return the schedule of ``train`` over ``steps`` updates; it is stepped after each of them."""
     if train.schedule == "onecycle":
-        # One step more than there is: torch's last one belongs to an update of its own.
         return OneCycleLR(
-            optimizer, train.learning_rate, total_steps=steps + 1, pct_start=train.pct_start
+            optimizer, train.learning_rate, total_steps=steps, pct_start=train.pct_start
         )
     return LambdaLR(optimizer, lambda step: _share(step, train, steps))
 

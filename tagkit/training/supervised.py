@@ -31,6 +31,8 @@ from tagkit.training.runs import Run
 from tagkit.training.transfer import start_from
 from tagkit.weights.card import Card
 
+__all__ = ["Supervised", "Trained", "front_end_of", "identity"]
+
 Scores = Mapping[str, Mapping[str, float]]
 
 
