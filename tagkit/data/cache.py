@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -195,7 +196,7 @@ def _log_mel(mel: LogMel, samples: NDArray[np.float32]) -> NDArray[np.float32]:
     spec = mel.front_end
     margin = -(-spec.n_fft // (2 * spec.hop))  # frames whose window reaches over a slab's edge
     slabs = []
-    for first in range(0, len(samples) // spec.hop, SLAB):
+    for first in itertools.count(0, SLAB):
         start = max(0, first - margin)
         stop = (first + SLAB + margin) * spec.hop
         found = mel(torch.from_numpy(samples[start * spec.hop : stop])[None])[0].numpy()
