@@ -20,7 +20,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tagkit import models
 from tagkit.data.cache import Cache
-from tagkit.data.manifest import SPLITS, read_manifest
+from tagkit.data.dataset import SPLITS
+from tagkit.data.manifest import read_manifest
 from tagkit.inference import ensemble
 from tagkit.metrics import rank_correlation
 from tagkit.training.teachers import Teachers
@@ -35,11 +36,12 @@ def main() -> None:
     music = arguments.shared / "music"
     items = read_manifest(arguments.work / "manifest.csv", music)
     paths = [item.path for item in items if item.split == "test"]
-    teachers = Teachers([str(p) for p in convert(arguments.shared / "teachers", arguments.work)])
+    bundles = convert(arguments.shared / "teachers", arguments.work)
+    teachers = Teachers([str(path) for path in bundles], arguments.work / "cache")
     front_end = models.entry("ds_cnn").front_end
     assert front_end is not None
-    cache = Cache(arguments.work / "cache", music, front_end)
-    wanted = teachers.targets([cache.get(p, teachers.ids, teachers.listen) for p in paths])
+    cache = Cache(arguments.work / "cache", front_end)
+    wanted = teachers.targets([teachers.listen(music / path) for path in paths])
     students = ensemble.load(())
     assert students.tags == teachers.ensemble.tags
     found = hear(students, [music / path for path in paths])
@@ -55,11 +57,7 @@ def main() -> None:
         print(f"  {name}, {rows.sum()} tracks: {rho.mean():.3f} ({np.median(rho):.3f}; {good})")
     describe(students)
     for split in SPLITS:
-        frames = [
-            cache.get(item.path, teachers.ids, teachers.listen).mel.shape[1]
-            for item in items
-            if item.split == split
-        ]
+        frames = [cache.get(music / item.path).shape[1] for item in items if item.split == split]
         hours = sum(frames) * front_end.hop / front_end.sample_rate / 3600
         print(f"  {split}: {len(frames)} tracks, {hours:.1f} h")
     rho = rank_correlation(found, wanted)

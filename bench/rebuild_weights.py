@@ -23,8 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from tagkit import models, recipe
-from tagkit.data.cache import Cache
+from tagkit import recipe
 from tagkit.data.manifest import read_manifest
 from tagkit.inference import ensemble
 from tagkit.inference.pipeline import Analyser, Task
@@ -70,12 +69,9 @@ def fit_default(shared: Path, work: Path, teachers: list[Path]) -> None:
     (WEIGHTS / "default.toml").write_text(DEFAULT, encoding="utf-8")
     music = shared / "music"
     paths = [i.path for i in read_manifest(work / "manifest.csv", music) if i.split != "test"]
-    teaching = Teachers([str(path) for path in teachers])
+    teaching = Teachers([str(path) for path in teachers], work / "cache")
     plan = recipe.load(next(iter(STUDENTS)))
-    front_end = models.entry(plan.architecture).front_end
-    assert front_end is not None
-    cache = Cache(work / "cache", music, front_end)
-    means = teaching.targets([cache.get(p, teaching.ids, teaching.listen) for p in paths]).mean(0)
+    means = teaching.targets([teaching.listen(music / path) for path in paths]).mean(0)
     students = ensemble.load(())
     found = hear(students, [music / path for path in paths])
     shares = expected_shares(means, students.tags, plan.tags_per_track)
