@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 from tagkit import __version__
 from tagkit.cli import config, data, train, weights
 from tagkit.cli.apply import apply
+from tagkit.cli.ensemble import app as ensemble_app
 from tagkit.cli.eval import app as eval_app
 from tagkit.cli.history import history
 from tagkit.cli.recipes import recipes
@@ -60,6 +61,7 @@ app.command()(train.train)
 app.command()(recipes)
 app.add_typer(data.app, name="data")
 app.add_typer(eval_app, name="eval")
+app.add_typer(ensemble_app, name="ensemble")
 app.add_typer(weights.app, name="weights")
 
 
