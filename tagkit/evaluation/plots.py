@@ -81,7 +81,7 @@ def tag_bars(scores: Scores) -> str:
             axis.set_xlabel(name.upper().replace("_", "-"))
             axis.set_ylim(-0.7, len(order) - 0.3)
         axes[0].set_yticks(range(len(order)), names)
-        axes[0].legend(loc="lower right")
+        _legend(axes[0], "lower right")
         return svg()
 
 
@@ -143,9 +143,14 @@ def curves(scores: Scores) -> str:
             strict=True,
         ):
             axis.set(xlabel=x, ylabel=y, xlim=(0, 1), ylim=(0, 1.02))
-        axes[0].legend(loc="upper right")
-        axes[1].legend(loc="lower right")
+        _legend(axes[0], "upper right")
+        _legend(axes[1], "lower right")
         return svg()
+
+
+def _legend(axis: Any, place: str) -> None:
+    if axis.get_legend_handles_labels()[0]:  # nothing could be drawn of tags without a positive
+        axis.legend(loc=place)
 
 
 def _thinned(x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -169,14 +174,14 @@ def calibration(scores: Scores) -> str:
             found = metrics.reliability(truth, said, adaptive=adaptive)
             axes[0].plot(found.score, found.share, "o-", color=colour, markersize=4, label=name)
         axes[0].set(xlabel="mean score", ylabel="share of positives", xlim=(0, 1), ylim=(0, 1))
-        axes[0].legend(loc="upper left")
+        _legend(axes[0], "upper left")
         bins = np.linspace(0, 1, 41)
         for mask, colour, name in ((~truth, GREY, "negatives"), (truth, BLUE, "positives")):
             axes[1].hist(said[mask], bins, color=colour, alpha=0.65, label=name)
         axes[1].set_yscale("symlog", linthresh=1)
         axes[1].yaxis.set_major_formatter("{x:,.0f}")  # the default one writes formulas
         axes[1].set(xlabel="score", ylabel="entries", xlim=(0, 1))
-        axes[1].legend(loc="upper right")
+        _legend(axes[1], "upper right")
         return svg()
 
 
@@ -204,7 +209,7 @@ def thresholds(scores: Scores) -> str:
             else:
                 axis.plot(places, np.zeros(len(places)), "|", color=_INK, alpha=0.5, markersize=9)
         axis.set(xlabel="threshold", xlim=(0, 1), ylim=(0, 1))
-        axis.legend(loc="center right")
+        _legend(axis, "center right")
         return svg()
 
 

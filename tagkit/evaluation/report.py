@@ -59,10 +59,10 @@ svg text {{ font-family: inherit !important; }}
 def write_report(scores: Scores, path: Path) -> None:
     """Write the page to ``path``, whole or not at all. Raises UsageError without matplotlib, and where
     the file cannot be written."""
-    page = "".join(render(scores))
     try:
         with whole(path) as file:
-            file.write(page.encode())
+            for piece in render(scores):
+                file.write(piece.encode())
     except OSError as error:
         raise UsageError(f"cannot be written: {error.strerror or error}", path=path) from error
 

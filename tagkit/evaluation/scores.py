@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tagkit.errors import UsageError
+from tagkit.errors import DataError, UsageError
 from tagkit.evaluation import bootstrap, cuts
 from tagkit.evaluation.areas import Areas
 from tagkit.evaluation.cuts import Decided
@@ -80,10 +80,15 @@ def score(
 ) -> Scores:
     """Score a model. ``validation``: what the same model says of other tracks, to fit thresholds on.
 
-    Without it the model's own thresholds are used, or none. Raises DataError where validation lacks a
-    tag or is the same predictions again.
+    Without it the model's own thresholds are used, or none. Raises DataError where no track has any of
+    the tags, and where validation lacks a tag or is the same predictions again.
     """
     settings = settings or Settings()
+    if not predictions.labels.any():
+        raise DataError(
+            "no scored track has any of the tags, so nothing can be measured",
+            hint="do the labels belong to these tracks and tags?",
+        )
     if validation is not None:
         validation = cuts.align(validation, predictions)
     shares, source = _shares(predictions, validation)
