@@ -90,7 +90,7 @@ def check(
     for error in report.unreadable:
         say(f"unreadable: {error}")
     if output is ReportFormat.json:
-        typer.echo(json.dumps(data_view.record(report), ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(data_view.record(report), indent=2))
     else:
         for line in data_view.lines(report):
             typer.echo(printable(line))
@@ -112,6 +112,7 @@ def manifest(
     from tagkit.data import manifest as manifests
 
     found = _open(folder, dataset, tags, split, False, from_library, field)
+    _warn(found)
     manifests.write(found, out)
     say(f"{len(found.tracks):,} tracks, {len(found.outputs)} tags")
     typer.echo(out)
@@ -145,6 +146,7 @@ def prepare(
     plan = recipes.load(recipe, overrides)
     data = plan.data
     found = _open(folder, data.dataset, data.tags, data.split, data.mels, from_library, field)
+    _warn(found)
     store = caching.Cache(cache, front_end_of(plan), samples=plan.augment.on_audio)
     paths = list(dict.fromkeys(found.root / item.path for item in found.tracks))
     failed = 0
@@ -169,7 +171,7 @@ def _open(
     library: Path | None,
     fields: list[str] | None,
 ) -> Dataset:
-    """The dataset that the options name, whether its files are there or not; what it warns of is said."""
+    """The dataset that the options name, whether its files are there or not."""
     from tagkit.data import library_tags, read_dataset
     from tagkit.recipe import Data
 
@@ -182,6 +184,9 @@ def _open(
     else:
         assert folder is not None
         found = read_dataset(folder, Data(dataset=dataset, tags=tags, split=split, mels=mels))  # type: ignore[arg-type]
-    for warning in found.warnings:
-        say(f"warning: {warning}")
     return found
+
+
+def _warn(dataset: Dataset) -> None:
+    for warning in dataset.warnings:
+        say(f"warning: {warning}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tagkit.data.check import Report, doubts
-from tagkit.data.dataset import SPLITS
+if TYPE_CHECKING:
+    from tagkit.data.check import Report
 
 _MOST = 20  # examples of a thing that a person reads
 
@@ -26,7 +26,7 @@ def record(report: Report) -> dict[str, Any]:
             output: {
                 "tag": tag.name,
                 "category": tag.category,
-                **dict(zip(SPLITS, map(int, column), strict=True)),
+                **dict(zip(report.tracks, map(int, column), strict=True)),
             }
             for output, tag, column in zip(
                 dataset.outputs, dataset.tags, report.counts.T, strict=True
@@ -49,7 +49,7 @@ def lines(report: Report) -> Iterator[str]:
     yield f"the most frequent training tag is {report.imbalance:,.1f} times as frequent as the rarest"
     yield ""
     width = max(len("tag"), *(len(output) for output in dataset.outputs))
-    yield f"{'tag':{width}}  {'category':10}" + "".join(f"{split:>12}" for split in SPLITS)
+    yield f"{'tag':{width}}  {'category':10}" + "".join(f"{split:>12}" for split in report.tracks)
     order = sorted(
         range(len(dataset.outputs)), key=lambda at: (-int(report.counts[:, at].sum()), at)
     )
@@ -64,6 +64,8 @@ def lines(report: Report) -> Iterator[str]:
 
 
 def _warnings(report: Report) -> list[str]:
+    from tagkit.data.check import doubts
+
     return list(dict.fromkeys((*report.dataset.warnings, *doubts(report.dataset))))
 
 

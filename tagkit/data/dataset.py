@@ -105,7 +105,7 @@ def join(first: Dataset, other: Dataset) -> Dataset:
     tracks = [*_below(root, first.root, first.tracks), *_below(root, other.root, added)]
     name = f"{first.name}+{other.name}"
     left_out = len(other.tracks) - len(added)
-    warnings = (*first.warnings, *other.warnings)
+    warnings = (*first.warnings, *(f"{other.name}: {warning}" for warning in other.warnings))
     if left_out:
         warnings += (f"{left_out:,} tracks of {other.name} have no tag of {first.name}: left out",)
     return replace(first, name=name, root=root, tracks=tuple(tracks), warnings=warnings)
