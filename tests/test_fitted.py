@@ -103,7 +103,9 @@ def test_undersampling_is_seeded_and_finds_the_rare_tag() -> None:
         recall[balance] = ((found[:, 1].numpy() > 0) & truth[:, 1]).sum() / truth[:, 1].sum()
     assert recall[True] > recall[False]
     other = fit("svm", {}, features, labels, seed=4).model
-    assert not torch.equal(other(_images(unseen)), found)
+    assert isinstance(first, SVM) and isinstance(other, SVM)
+    heard = first.embed(_images(unseen))
+    assert not torch.equal(other.decision(heard), first.decision(heard))
 
 
 def test_threads_change_nothing() -> None:
@@ -132,6 +134,11 @@ def test_popularity_says_the_training_frequencies() -> None:
     assert np.allclose(found[:, 2], 0.5 / ROWS, atol=1e-6)
 
 
+def test_few_mels_are_enough_where_no_mfcc_are_asked_for() -> None:
+    features, labels = _music()
+    assert _fit(features[:, :16], labels).arguments["dims"] == 16
+
+
 @pytest.mark.parametrize("architecture", ["svm", "popularity"])
 def test_what_was_fitted_is_a_bundle_like_any_other(architecture: str, tmp_path: Path) -> None:
     features, labels = _music()
@@ -149,8 +156,17 @@ def test_what_was_fitted_is_a_bundle_like_any_other(architecture: str, tmp_path:
 
 @pytest.mark.parametrize(
     "options",
-    [{"kernel": "poly"}, {"kind": "chroma"}, {"components": 99}, {"penalty": 0}, {"kernal": "rbf"}],
+    [
+        {"kernel": "poly"},
+        {"kind": "chroma"},
+        {"components": MELS + 1},
+        {"kind": "mfcc", "coefficients": 9, "components": 10},
+        {"kind": "mfcc", "coefficients": MELS + 1},
+        {"penalty": 0},
+        {"components": "ten"},
+        {"kernal": "rbf"},
+    ],
 )
 def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(RecipeError, match=r"SVM|kernal"):
+    with pytest.raises(RecipeError, match=r"SVM|svm cannot be fitted"):
         _fit(*_music(), **options)

@@ -134,19 +134,16 @@ def check(architecture: str, front_end: FrontEnd, **arguments: Any) -> None:
     """
     with torch.device("meta"):
         model = build(architecture, 1, **arguments).eval()
-    mels, frames = front_end.n_mels, front_end.frames
-    shape, what = (
-        ((mels, frames), f"{mels} mels × {frames} frames")
-        if mels
-        else ((frames,), f"{frames} samples")
-    )
+    frames = front_end.frames
+    shape = (front_end.n_mels, frames) if front_end.n_mels else (frames,)
+    what = f"{architecture} cannot hear an input of {' × '.join(map(str, shape))}"
     try:
         found = tuple(model(torch.empty((1, *shape), device="meta")).shape)
     except (RuntimeError, ValueError, IndexError) as error:
-        raise WeightsError(f"{architecture} cannot hear {what}: {error}") from error
+        raise WeightsError(f"{what}: {error}") from error
     if found != (1, 1):
         raise WeightsError(
-            f"{architecture} cannot hear {what}: it would give {math.prod(found)} logits a tag",
+            f"{what}: it would give {math.prod(found)} logits a tag",
             hint="the argument frames says how many there are",
         )
 

@@ -60,8 +60,7 @@ def fit(
 def fit_popularity(labels: BoolArray) -> Fitted:
     """Every tag's logit is that of its share of the rows of ``labels`` (rows, tags)."""
     model = models.build("popularity", labels.shape[1])
-    _fill(model, prior=_frequency_logits(labels))
-    return Fitted(model.eval(), {})
+    return Fitted(_filled(model, {"prior": _frequency_logits(labels)}), {})
 
 
 def fit_svm(
@@ -87,20 +86,20 @@ def fit_svm(
     Tags are fitted in ``jobs`` threads. Raises RecipeError for options out of range.
     """
     count, mels = features.shape
-    dims = components or (coefficients if kind == "mfcc" else mels)
+    width = coefficients if kind == "mfcc" else mels
     if kind not in FEATURES or kernel not in KERNELS:
         raise RecipeError(
             f"an SVM of {kind!r} features with a {kernel!r} kernel",
             hint=f"kind is one of {', '.join(FEATURES)}, kernel one of {', '.join(KERNELS)}",
         )
-    if not (1 <= coefficients <= mels and 0 <= components <= min(mels, count) and penalty > 0):
+    if not (1 <= width <= mels and 0 <= components <= min(width, count) and penalty > 0):
         raise RecipeError(
-            f"an SVM with {coefficients=}, {components=}, {penalty=}",
-            hint=f"1 to {mels} coefficients, 0 to {min(mels, count)} components, a positive penalty",
+            f"an SVM of {width} features in {components} components with {penalty=}",
+            hint=f"1 to {mels} coefficients, 0 to {min(width, count)} components, a positive penalty",
         )
     centre, projection = _projection(features, kind, coefficients, components)
     scaled = (features - centre) @ projection
-    gamma = 1.0 / (dims * max(float(scaled.var()), 1e-12))
+    gamma = 1.0 / (scaled.shape[1] * max(float(scaled.var()), 1e-12))
 
     def machine(tag: int) -> _Machine | None:
         random = np.random.default_rng((seed, tag))
@@ -110,25 +109,14 @@ def fit_svm(
     with ThreadPoolExecutor(max(1, jobs)) as pool:  # LIBSVM lets go of the interpreter lock
         machines = list(pool.map(machine, range(labels.shape[1])))
     dual, vectors = _together(machines, scaled, kernel)
-    arguments = {"mels": mels, "dims": dims, "vectors": len(vectors), "kernel": kernel}
+    constant = [(0.0, 0.0, logit) for logit in _frequency_logits(labels)]
+    last = [m.last if m else c for m, c in zip(machines, constant, strict=True)]
+    values = {"centre": centre, "projection": projection, "gamma": np.array(gamma)}
+    values |= {"vectors": vectors, "dual": dual}
+    values |= dict(zip(("intercept", "slope", "shift"), np.array(last).T, strict=True))
+    arguments = {"mels": mels, "dims": vectors.shape[1], "vectors": len(vectors), "kernel": kernel}
     model = models.build("svm", labels.shape[1], **arguments)
-    last = [
-        m.last if m else (0.0, 0.0, p)
-        for m, p in zip(machines, _frequency_logits(labels), strict=True)
-    ]
-    intercept, slope, shift = np.array(last).T
-    _fill(
-        model,
-        centre=centre,
-        projection=projection,
-        vectors=vectors,
-        dual=dual,
-        gamma=np.array(gamma),
-        intercept=intercept,
-        slope=slope,
-        shift=shift,
-    )
-    return Fitted(model.eval(), arguments)
+    return Fitted(_filled(model, values), arguments)
 
 
 class _Machine(NamedTuple):
@@ -221,7 +209,8 @@ def _frequency_logits(labels: BoolArray) -> FloatArray:
     return logits
 
 
-def _fill(model: TagModel, **values: FloatArray) -> None:
+def _filled(model: TagModel, values: Mapping[str, FloatArray]) -> TagModel:
     buffers = dict(model.named_buffers())
     for name, value in values.items():
-        buffers[name].copy_(torch.from_numpy(np.asarray(value)))
+        buffers[name].copy_(torch.from_numpy(value))
+    return model.eval()
