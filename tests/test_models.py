@@ -320,3 +320,12 @@ def test_unknown_names_and_arguments_are_refused() -> None:
         models.build("musicn", 50)
     with pytest.raises(WeightsError, match="fcn cannot be built"):
         models.build("fcn", 50, depth=3)
+    for architecture, arguments in (
+        ("light_1", {"frames": 10}),
+        ("light_2", {"frames": 64}),
+        ("baseline_cnn", {"activation": "tanh"}),
+        ("six_block_cnn", {"channels": -1}),
+        ("svm", {"kernel": "poly"}),
+    ):
+        with pytest.raises(WeightsError, match=f"{architecture} cannot be built"):
+            models.build(architecture, 50, **arguments)

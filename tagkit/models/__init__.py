@@ -123,7 +123,7 @@ def build(architecture: str, tags: int, **arguments: Any) -> TagModel:
     row = entry(architecture)
     try:
         return row.model(tags, **{**row.arguments, **arguments})
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{architecture} cannot be built: {error}") from error
 
 

@@ -18,7 +18,7 @@ class Light2(TagModel):
     """dB ``(batch, 128, 592)`` → logits ``(batch, tags)``; embedding of 512 dims, the mean over time.
 
     ``frames``: those of the front end; the last convolution spans what is left of them. The image is
-    normalised by the mean and spread of the training data, which are no parameters.
+    normalised by the mean and spread of the training data, which are no parameters. Raises ValueError for too few frames.
     """
 
     def __init__(self, tags: int, channels: int = 128, frames: int = 592) -> None:
@@ -31,6 +31,8 @@ class Light2(TagModel):
             self.add_module(f"mel{number}", nn.Conv2d(inputs, outputs, (3, 1), padding=(pad, 0)))
             self.add_module(f"time{number}", nn.Conv2d(outputs, outputs, (1, 3), padding=(0, pad)))
         left = (frames // 4 // 4 // 2 - 2) // 2
+        if left < 1:
+            raise ValueError(f"nothing is left of {frames} frames at the last layer")
         self.conv = nn.Conv2d(widths[-1], tags, (1, left))
         keras_initialise(self)
 
