@@ -18,7 +18,8 @@ class Light2(TagModel):
     """dB ``(batch, 128, 592)`` → logits ``(batch, tags)``; embedding of 512 dims, the mean over time.
 
     ``frames``: those of the front end; the last convolution spans what is left of them. The image is
-    normalised by the mean and spread of the training data, which are no parameters. Raises ValueError for too few frames.
+    normalised by the mean and spread of the training data, which are no parameters. Raises ValueError for
+    too few frames.
     """
 
     def __init__(self, tags: int, channels: int = 128, frames: int = 592) -> None:
