@@ -89,24 +89,23 @@ def out_of_fold(evidence: Evidence, plan: Plan, names: Sequence[str]) -> list[Pr
     among all tracks: each fold's fit has a scale of its own, and side by side they would not compare.
     """
     mean = FITTERS["mean"](evidence)(evidence)
-    plain = {"mean": mean, **dict(zip(names, evidence.voices, strict=True))}
+    found = {"mean": mean, **dict(zip(names, evidence.voices, strict=True))}
     fitted = f"{plan.combine}, fitted"
     smoothed = f"{plan.combine} + context, fitted (uses other tracks by the artist)"
-    kept = {name: np.empty_like(mean) for name in (fitted, smoothed)}
-    for train, held in evidence.folds(plan.folds):
+    if plan.combine != "mean":
+        found[fitted] = np.empty_like(mean)
+    if plan.context:
+        found[smoothed] = np.empty_like(mean)
+    for train, held in evidence.folds(plan.folds) if fitted in found or plan.context else ():
         part = evidence.rows(train)
-        combination = FITTERS[plan.combine](part)
-        scores = combination(evidence)
-        kept[fitted][held] = _ranks(scores)[held]
+        scores = FITTERS[plan.combine](part)(evidence)
+        if fitted in found:
+            found[fitted][held] = _ranks(scores)[held]
         if plan.context:
             shares = _fit_context(part, scores[train])
             # Folds keep artists whole, so nobody hears a neighbour of another fold.
-            kept[smoothed][held] = _ranks(_smooth(evidence, scores, shares))[held]
-    if plan.combine == "mean":
-        del kept[fitted]
-    if not plan.context:
-        del kept[smoothed]
-    return [_predictions(evidence, name, scores) for name, scores in (plain | kept).items()]
+            found[smoothed][held] = _ranks(_smooth(evidence, scores, shares))[held]
+    return [_predictions(evidence, name, scores) for name, scores in found.items()]
 
 
 def write(out: Path, names: Sequence[str], evidence: Evidence, fitted: Fitted, notes: str) -> None:
