@@ -57,7 +57,8 @@ def main() -> None:
         tagkit(
             *("train", student, "--resume"),
             *("--data", str(arguments.shared / "music"), "--manifest", str(manifest)),
-            *("--cache", str(arguments.work / "cache"), "--run", str(arguments.work / "runs")),
+            *("--cache", str(arguments.work / "cache")),
+            *("--run", str(arguments.work / "runs" / name)),
             *("--out", str(WEIGHTS / f"{name}.safetensors")),
             *(option for path in teachers for option in ("--teacher", str(path))),
         )

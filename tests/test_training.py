@@ -323,7 +323,9 @@ def test_a_resumed_run_is_the_uninterrupted_one(
         folder = tmp_path / f"cut{stop}"
         calls = 0
 
-        def interrupted(batch: Batch, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        def interrupted(
+            batch: Batch, random: np.random.Generator, stop: int = stop
+        ) -> tuple[Tensor, Tensor]:
             nonlocal calls
             calls += 1
             if calls > stop * settings.accumulate:
@@ -494,9 +496,9 @@ def test_schedules_by_hand() -> None:
     cosine = [0.5, 1.0, 1.0, 0.8535534, 0.5, 0.1464466]
     assert rates(6, schedule="cosine", warmup=2) == pytest.approx(cosine)
     # torch's: from 1/25 up to 1 over a fifth of the updates, down to 1/25e4 at the last
-    cycle = rates(11, schedule="onecycle", pct_start=0.2)
+    cycle = rates(10, schedule="onecycle", pct_start=0.2)
     assert cycle[0] == pytest.approx(1 / 25) and cycle[-1] == pytest.approx(1 / 25e4)
-    assert cycle[1] > cycle[0] and cycle[1:] == sorted(cycle[1:], reverse=True)
+    assert cycle[1] == 1.0 and cycle[1:] == sorted(cycle[1:], reverse=True)
     assert rates(1, schedule="onecycle") and rates(2, schedule="onecycle")
 
 

@@ -33,7 +33,10 @@ def train(
     from_library: Annotated[
         Path | None, typer.Option(help="Learn from the tags that the files of this folder have.")
     ] = None,
-    field: Annotated[str, typer.Option(help="The field that --from-library reads.")] = "mood",
+    field: Annotated[
+        list[str] | None,
+        typer.Option(help="A field that --from-library reads; repeatable. [default: mood]"),
+    ] = None,
     manifest: Annotated[
         Path | None, typer.Option(help="With --teacher: CSV with the columns path and split.")
     ] = None,
@@ -66,8 +69,8 @@ def train(
 
     The training tracks are learned from, the validation tracks choose the best epoch and the
     thresholds, the test tracks are only measured. What is prepared of the audio is kept: a command
-    that was stopped goes on where it was with --resume. Under torchrun or accelerate launch, it runs
-    on many devices.
+    that was stopped goes on where it was with --resume. On several devices or machines, it is started
+    by accelerate launch -m tagkit train, or by torchrun -m -- tagkit train.
 
     stdout: one line of JSON, with the bundle's path and its figures.
     """
@@ -94,4 +97,4 @@ def train(
         raise UsageError("--manifest goes with --teacher", hint="a manifest with tags is --data")
     if (data is None) == (from_library is None):
         raise UsageError("what to learn from?", hint="give --data, or --from-library")
-    training.supervise(job, also or (), from_library, field)
+    training.supervise(job, also or (), from_library, field or ("mood",))

@@ -78,13 +78,13 @@ class Job:
         return run
 
 
-def supervise(job: Job, also: Sequence[Path], library: Path | None, field: str) -> None:
+def supervise(job: Job, also: Sequence[Path], library: Path | None, fields: Sequence[str]) -> None:
     """Train on labels."""
     from tagkit.training import devices
     from tagkit.training.preparing import prepared
     from tagkit.training.supervised import Supervised, identity
 
-    dataset = _dataset(job.plan, job.data, also, library, field)
+    dataset = _dataset(job.plan, job.data, also, library, fields)
     accelerator = devices.accelerator(job.device, job.plan.train.precision)
     main = accelerator.is_main_process
     training = Supervised(job.plan, dataset, accelerator)
@@ -110,14 +110,18 @@ def supervise(job: Job, also: Sequence[Path], library: Path | None, field: str) 
 
 
 def _dataset(
-    plan: Recipe, data: Path | None, also: Sequence[Path], library: Path | None, field: str
+    plan: Recipe,
+    data: Path | None,
+    also: Sequence[Path],
+    library: Path | None,
+    fields: Sequence[str],
 ) -> Dataset:
     from tagkit.data import join, open_dataset
 
     if library is not None:
         from tagkit.data import library_tags
 
-        return library_tags.read(library, (field,))
+        return library_tags.read(library, tuple(fields))
     assert data is not None
     dataset = open_dataset(data, plan.data)
     for folder in also:

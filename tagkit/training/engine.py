@@ -21,6 +21,18 @@ from tagkit.training.batches import Batch, Slice, chance
 Prepare: TypeAlias = Callable[[Batch, np.random.Generator], tuple[Tensor, Tensor]]
 
 
+def slices(train: Train, accelerator: Accelerator) -> int:
+    """Return into how many equal parts a batch is cut. Raises RecipeError where it cannot be."""
+    found = train.accumulate * int(accelerator.num_processes)
+    if train.batch % found:
+        raise RecipeError(
+            f"a batch of {train.batch} cannot be shared by {accelerator.num_processes} processes "
+            f"in {train.accumulate} parts each",
+            hint=f"set train.batch to a multiple of {found}",
+        )
+    return found
+
+
 class Engine:
     """The network with its optimizer and schedule, on this process's device."""
 
@@ -28,13 +40,7 @@ class Engine:
         self, network: nn.Module, train: Train, steps: int, accelerator: Accelerator
     ) -> None:
         self.train, self.steps, self.accelerator = train, steps, accelerator
-        self.slices = train.accumulate * accelerator.num_processes
-        if train.batch % self.slices:
-            raise RecipeError(
-                f"a batch of {train.batch} cannot be shared by {accelerator.num_processes} processes "
-                f"in {train.accumulate} parts each",
-                hint=f"set train.batch to a multiple of {self.slices}",
-            )
+        self.slices = slices(train, accelerator)
         # A third faster for 2-D convolutions on a CPU; nothing else changes.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if accelerator.num_processes > 1 and accelerator.device.type == "cuda":

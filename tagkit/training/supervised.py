@@ -23,6 +23,7 @@ from tagkit.errors import DataError, RecipeError
 from tagkit.recipe import Recipe
 from tagkit.training import fitted
 from tagkit.training.batches import Batches, Features
+from tagkit.training.engine import slices
 from tagkit.training.hearing import shared_predict
 from tagkit.training.inputs import Inputs, front_end_of
 from tagkit.training.judging import figures, thresholds
@@ -67,6 +68,10 @@ class Supervised:
                 raise DataError(f"the {split} split of {dataset.name} is empty", path=dataset.root)
         self.trained = models.entry(recipe.architecture).trained
         self.loss = self._loss()
+        self.order = samplers.build(
+            recipe.train.sampler, dataset.split("train").labels, recipe.train.seed
+        )
+        self.part = recipe.train.batch // slices(recipe.train, accelerator)
         self.card = self._card()
         self.network = self._network() if self.trained == "descent" else None
 
@@ -192,7 +197,7 @@ class Supervised:
                 self._features(cache, learned),
                 learned.labels.astype(np.float32),
                 length=self.inputs.length,
-                order=samplers.build(train.sampler, learned.labels, train.seed),
+                order=self.order,
                 batch=train.batch,
                 seed=train.seed,
             ),
@@ -209,7 +214,6 @@ class Supervised:
     ) -> Callable[[nn.Module], tuple[NDArray[np.bool_], NDArray[np.float32]]]:
         given = self.dataset.split(split)
         heard = self._features(cache, given)
-        train, world = self.recipe.train, self.accelerator.num_processes
 
         def judge(network: nn.Module) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
             return given.labels, shared_predict(
@@ -218,7 +222,7 @@ class Supervised:
                 self.accelerator,
                 length=self.inputs.length,
                 windows=windows,
-                batch=max(1, train.batch // (train.accumulate * world)),
+                batch=self.part,
             )
 
         return judge
