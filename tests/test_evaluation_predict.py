@@ -161,6 +161,7 @@ def test_context_is_asked_for_and_said(tmp_path: Path, model: Path, music: Path)
     given = dataset(music, ("piano", "happy"), fill(music, 4))
     (tmp_path / "e.toml").write_text(
         f'members = ["{model.name}"]\n[context]\nartist = 0.5\nalbum = 0.0\n'
+        "[context.thresholds]\nhappy = 0.7\n"
     )
     plain, smoothed = (
         predict([str(tmp_path / "e.toml")], given, device="cpu", context=context)
@@ -171,6 +172,9 @@ def test_context_is_asked_for_and_said(tmp_path: Path, model: Path, music: Path)
     assert np.array_equal(smoothed.scores[:, 0], plain.scores[:, 0])  # an instrument
     assert not np.array_equal(smoothed.scores[:, 1], plain.scores[:, 1])
     assert "uses other tracks by the artist" in smoothed.name
+    assert plain.thresholds is not None and smoothed.thresholds is not None
+    assert plain.thresholds.tolist() == [0, 0]
+    assert smoothed.thresholds.tolist() == [0, np.float32(0.7)]
     with pytest.raises(UsageError, match="no context"):
         predict([str(model)], given, device="cpu", context=True)
 

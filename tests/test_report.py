@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tagkit.errors import UsageError
-from tagkit.evaluation import plots
+from tagkit.evaluation import drawing, plots
 from tagkit.evaluation.report import render, write_report
 from tagkit.evaluation.scores import Scores, Settings, score
 from tagkit.vocab import Tag
@@ -120,7 +120,7 @@ def test_what_names_say_is_text() -> None:
 
 def test_light_and_dark_read_alike() -> None:
     found, text = plain()
-    assert "color-scheme: light dark" in text and plots._INK not in text
+    assert "color-scheme: light dark" in text and drawing.INK not in text
     svg = plots.calibration(found)
     assert "currentColor" in svg and "#ffffff" not in svg.lower()
 
@@ -158,7 +158,7 @@ def test_false_positives_are_counted_by_what_the_tracks_have() -> None:
 
 def test_curves_are_thinned_along_their_length() -> None:
     x = np.concatenate([np.linspace(0, 0.01, 5000), np.linspace(0.01, 1, 100)])
-    thin, same = plots._thinned(x, x)
+    thin, same = drawing.thinned(x, x)
     assert len(thin) == 160 and np.array_equal(thin, same)
     assert (thin[0], thin[-1]) == (0, 1) and np.diff(thin).max() < 0.03
 
@@ -166,7 +166,7 @@ def test_curves_are_thinned_along_their_length() -> None:
 def test_without_matplotlib_the_way_to_get_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(UsageError, match="matplotlib") as caught:
-        plots.require()
+        drawing.require()
     assert "pip install 'tagkit[report]'" in str(caught.value)
 
 

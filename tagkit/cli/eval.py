@@ -31,12 +31,7 @@ def _spread(args: list[str], option: str) -> list[str]:
     return found
 
 
-app = typer.Typer(
-    cls=_Group,
-    invoke_without_command=True,
-    subcommand_metavar="[COMMAND]",
-    help="Measure a model on a dataset or on saved predictions, or compare several.",
-)
+app = typer.Typer(cls=_Group, invoke_without_command=True, subcommand_metavar="[COMMAND]")
 
 
 @app.callback()
@@ -128,16 +123,17 @@ def evaluate(
     ] = 16,
     jobs: Annotated[int, typer.Option(help="Threads that decode. Default: one a core.", min=0)] = 0,
 ) -> None:
-    """Measure how right a model is: ROC-AUC, PR-AUC, and precision, recall and F1 at thresholds.
+    """Measure how right a model is, on a dataset or on saved predictions, or compare several.
 
-    Thresholds are fitted on the validation split, never on what is scored. Intervals are 95 %, by
-    resampling artists. Beside each figure stands popularity's, which hears nothing.
+    ROC-AUC and PR-AUC; precision, recall and F1 at thresholds; calibration; overall, by tag and by
+    group of tags. Thresholds are fitted on the validation split, never on what is scored. Intervals
+    are 95 %, by resampling artists. Beside each figure stands popularity's, which hears nothing.
     """
     if context.invoked_subcommand is not None:
         return
     from tagkit.cli import evaluating
     from tagkit.cli.eval_view import COMPARED, FORMATS
-    from tagkit.evaluation import plots
+    from tagkit.evaluation import drawing
     from tagkit.evaluation.report import write_report
 
     if format_ not in FORMATS:
@@ -148,7 +144,7 @@ def evaluate(
         if target is not None:
             evaluating.require_target(target)
     if report is not None:
-        plots.require()
+        drawing.require()
     reading = {"dataset": dataset, "tags": tags, "split": split_name, "mels": mels}
     run = evaluating.Evaluating(
         evaluating.open_source(data, from_library, field or (), reading),

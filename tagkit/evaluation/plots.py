@@ -1,67 +1,27 @@
-"""The report's pictures: scores in, SVG text out, to stand inside a page.
-
-Text stays text, so that it can be searched and takes the page's colour in light and dark. Names in
-the pictures come from strangers: they are never read as formulas, and matplotlib escapes them.
-"""
+"""The report's pictures: scores in, SVG text out."""
 
 from __future__ import annotations
 
-import io
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tagkit import metrics
-from tagkit.errors import UsageError
 from tagkit.evaluation.cuts import Decided
+from tagkit.evaluation.drawing import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    canvas,
+    legend,
+    printable,
+    thinned,
+)
 from tagkit.evaluation.figure import Figure
 from tagkit.evaluation.scores import Scores
-
-#: Drawn in this, then written as currentColor: whatever the page's text is drawn in.
-_INK = "#010203"
-# Okabe & Ito's palette, which the colour-blind can tell apart, in the tones that show on black too.
-BLUE, ORANGE, GREEN, GREY = "#2b8cc4", "#e08a1e", "#1a9e77", "#8a8f98"
-#: A curve has at most so many points: with all of them a report would be 30 MB.
-_MOST_POINTS = 160
-
-_STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "tagkit",
-    "text.parse_math": False,
-    "font.size": 9,
-    "text.color": _INK,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "axes.facecolor": "none",
-    "figure.facecolor": "none",
-    "savefig.facecolor": "none",
-    "legend.frameon": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "lines.linewidth": 1.4,
-}
-
-
-def require() -> None:
-    """Raise UsageError where there is nothing to draw with."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise UsageError(
-            "a report needs matplotlib", hint="pip install 'tagkit[report]'"
-        ) from error
-
-
-def printable(text: str) -> str:
-    """Without control characters, which a page may not hold."""
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def labels(scores: Scores) -> list[str]:
@@ -75,20 +35,20 @@ def tag_bars(scores: Scores) -> str:
     """PR-AUC and ROC-AUC of every tag, from the best to the worst, with interval and popularity."""
     order = scores.ranked([of.value for of in scores.tags["pr_auc"]])[::-1]
     names = [labels(scores)[column] for column in order]
-    with _drawing(9, 0.8 + 0.175 * len(order), columns=2, sharey=True) as (axes, svg):
+    with canvas(9, 0.8 + 0.175 * len(order), columns=2, sharey=True) as (axes, svg):
         for axis, name in zip(axes, ("pr_auc", "roc_auc"), strict=True):
             _bars(axis, [scores.tags[name][column] for column in order])
             axis.set_xlabel(name.upper().replace("_", "-"))
             axis.set_ylim(-0.7, len(order) - 0.3)
         axes[0].set_yticks(range(len(order)), names)
-        _legend(axes[0], "lower right")
+        legend(axes[0], "lower right")
         return svg()
 
 
 def group_bars(scores: Scores) -> str:
     """The same for head, middle, tail and each category."""
     groups = scores.groups[::-1]
-    with _drawing(9, 0.9 + 0.3 * len(groups), columns=2, sharey=True) as (axes, svg):
+    with canvas(9, 0.9 + 0.3 * len(groups), columns=2, sharey=True) as (axes, svg):
         for axis, name in zip(axes, ("pr_auc", "roc_auc"), strict=True):
             _bars(axis, [group.figures[name] for group in groups])
             axis.set_xlabel(f"{name.upper().replace('_', '-')}, mean over the tags")
@@ -103,7 +63,7 @@ def _bars(axis: Any, figures: list[Figure]) -> None:
     axis.barh(places, np.nan_to_num(values), height=0.72, color=BLUE, alpha=0.75, label="model")
     if figures and figures[0].low is not None:
         bounds = np.array([(of.low, of.high) for of in figures], float).T
-        axis.hlines(places, *bounds, color=_INK, linewidth=0.9, label="95 % by artist")
+        axis.hlines(places, *bounds, color=INK, linewidth=0.9, label="95 % by artist")
     popular = np.array([np.nan if of.popularity is None else of.popularity for of in figures])
     axis.plot(popular, places, "|", color=ORANGE, markersize=7, mew=1.6, label="popularity")
     axis.grid(axis="x", alpha=0.2)
@@ -117,7 +77,7 @@ def curves(scores: Scores) -> str:
     names = labels(scores)
     order = scores.ranked([of.value for of in scores.tags["pr_auc"]])
     marked = {order[0]: GREEN, order[len(order) // 2]: ORANGE, order[-1]: GREY} if order else {}
-    with _drawing(9, 4.2, columns=2) as (axes, svg):
+    with canvas(9, 4.2, columns=2) as (axes, svg):
         for column in order:
             positive, column_scores = truth[:, column], said[:, column]
             if positive.all():
@@ -126,16 +86,16 @@ def curves(scores: Scores) -> str:
             if column in marked:
                 look = {"color": marked[column], "label": names[column], "zorder": 3}
             precision, recall, _ = precision_recall_curve(positive, column_scores)
-            axes[0].plot(*_thinned(recall, precision), **look)
+            axes[0].plot(*thinned(recall, precision), **look)
             fallout, hits, _ = roc_curve(positive, column_scores)
-            axes[1].plot(*_thinned(fallout, hits), **look)
+            axes[1].plot(*thinned(fallout, hits), **look)
         pooled = {"color": BLUE, "linewidth": 2.2, "label": "all tags pooled", "zorder": 4}
         if 0 < truth.mean() < 1:
             precision, recall, _ = precision_recall_curve(truth.ravel(), said.ravel())
-            axes[0].plot(*_thinned(recall, precision), **pooled)
+            axes[0].plot(*thinned(recall, precision), **pooled)
             fallout, hits, _ = roc_curve(truth.ravel(), said.ravel())
-            axes[1].plot(*_thinned(fallout, hits), **pooled)
-        axes[1].plot([0, 1], [0, 1], ":", color=_INK, linewidth=0.8)
+            axes[1].plot(*thinned(fallout, hits), **pooled)
+        axes[1].plot([0, 1], [0, 1], ":", color=INK, linewidth=0.8)
         for axis, x, y in zip(
             axes,
             ("recall", "false positive rate"),
@@ -143,30 +103,16 @@ def curves(scores: Scores) -> str:
             strict=True,
         ):
             axis.set(xlabel=x, ylabel=y, xlim=(0, 1), ylim=(0, 1.02))
-        _legend(axes[0], "upper right")
-        _legend(axes[1], "lower right")
+        legend(axes[0], "upper right")
+        legend(axes[1], "lower right")
         return svg()
-
-
-def _legend(axis: Any, place: str) -> None:
-    if axis.get_legend_handles_labels()[0]:  # nothing could be drawn of tags without a positive
-        axis.legend(loc=place)
-
-
-def _thinned(x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    if len(x) <= _MOST_POINTS:
-        return x, y
-    # Evenly along the curve, not along its points: they crowd where scores are dense.
-    length = np.concatenate([[0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
-    chosen = np.searchsorted(length, np.linspace(0, length[-1], _MOST_POINTS))
-    return x[chosen], y[chosen]
 
 
 def calibration(scores: Scores) -> str:
     """The reliability diagram, and how the scores are spread."""
     truth, said = scores.predictions.labels, scores.predictions.scores
-    with _drawing(9, 4.2, columns=2) as (axes, svg):
-        axes[0].plot([0, 1], [0, 1], ":", color=_INK, linewidth=0.8)
+    with canvas(9, 4.2, columns=2) as (axes, svg):
+        axes[0].plot([0, 1], [0, 1], ":", color=INK, linewidth=0.8)
         for adaptive, colour, name in (
             (False, BLUE, "bins of equal width"),
             (True, ORANGE, "bins of equal size"),
@@ -174,14 +120,14 @@ def calibration(scores: Scores) -> str:
             found = metrics.reliability(truth, said, adaptive=adaptive)
             axes[0].plot(found.score, found.share, "o-", color=colour, markersize=4, label=name)
         axes[0].set(xlabel="mean score", ylabel="share of positives", xlim=(0, 1), ylim=(0, 1))
-        _legend(axes[0], "upper left")
+        legend(axes[0], "upper left")
         bins = np.linspace(0, 1, 41)
         for mask, colour, name in ((~truth, GREY, "negatives"), (truth, BLUE, "positives")):
             axes[1].hist(said[mask], bins, color=colour, alpha=0.65, label=name)
         axes[1].set_yscale("symlog", linthresh=1)
         axes[1].yaxis.set_major_formatter("{x:,.0f}")  # the default one writes formulas
         axes[1].set(xlabel="score", ylabel="entries", xlim=(0, 1))
-        _legend(axes[1], "upper right")
+        legend(axes[1], "upper right")
         return svg()
 
 
@@ -193,23 +139,23 @@ def thresholds(scores: Scores) -> str:
     precision, recall, cuts = precision_recall_curve(truth, said)
     precision, recall = precision[:-1], recall[:-1]
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    with _drawing(9, 3.4) as (axes, svg):
+    with canvas(9, 3.4) as (axes, svg):
         axis = axes[0]
         for values, colour, name in (
             (precision, BLUE, "precision"),
             (recall, GREEN, "recall"),
             (f1, ORANGE, "F1"),
         ):
-            axis.plot(*_thinned(cuts, values), color=colour, label=name)
+            axis.plot(*thinned(cuts, values), color=colour, label=name)
         for decided in scores.decided:
             places = np.unique(decided.cut.thresholds)
             if len(places) == 1:
-                axis.axvline(places[0], color=_INK, linewidth=0.8, linestyle="--")
+                axis.axvline(places[0], color=INK, linewidth=0.8, linestyle="--")
                 axis.text(places[0], 1.02, decided.cut.name, ha="center")
             else:
-                axis.plot(places, np.zeros(len(places)), "|", color=_INK, alpha=0.5, markersize=9)
+                axis.plot(places, np.zeros(len(places)), "|", color=INK, alpha=0.5, markersize=9)
         axis.set(xlabel="threshold", xlim=(0, 1), ylim=(0, 1))
-        _legend(axis, "center right")
+        legend(axis, "center right")
         return svg()
 
 
@@ -221,7 +167,7 @@ def co_confusion(scores: Scores, decided: Decided) -> str:
     # From nothing to blue: on a light page and on a dark one.
     blues = LinearSegmentedColormap.from_list("shares", [(BLUE + "00"), (BLUE + "ff")])
     side = 2.2 + 0.135 * len(names)
-    with _drawing(side + 1, side, layout="compressed") as (axes, svg):
+    with canvas(side + 1, side, layout="compressed") as (axes, svg):
         axis = axes[0]
         shares = wrongly_given(scores, decided)
         image = axis.imshow(shares, cmap=blues, vmin=0, interpolation="nearest")
@@ -239,33 +185,3 @@ def wrongly_given(scores: Scores, decided: Decided) -> NDArray[np.float64]:
     # Counts of tracks: exact in float32, and a matrix product is what processors are fast at.
     both = wrong.astype(np.float32).T @ truth.astype(np.float32)
     return np.asarray(both / np.maximum(wrong.sum(0), 1)[:, None], np.float64)
-
-
-@contextmanager
-def _drawing(
-    width: float,
-    height: float,
-    *,
-    columns: int = 1,
-    sharey: bool = False,
-    layout: Literal["constrained", "compressed"] = "constrained",
-) -> Iterator[tuple[Any, Callable[[], str]]]:
-    """Yield axes in inches, and the function that makes them into SVG."""
-    require()
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure as Drawing
-
-    def svg() -> str:
-        text = io.StringIO()
-        drawing.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-        content = text.getvalue()
-        return content[content.index("<svg") :].replace(_INK, "currentColor")
-
-    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
-        # The page's own fonts draw the letters that matplotlib's lacks.
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        drawing = Drawing(figsize=(width, height), layout=layout)
-        FigureCanvasSVG(drawing)
-        axes = drawing.subplots(1, columns, sharey=sharey, squeeze=False)[0]
-        yield axes, svg

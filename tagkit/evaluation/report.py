@@ -17,6 +17,7 @@ from tagkit import __version__
 from tagkit.errors import UsageError
 from tagkit.evaluation import plots
 from tagkit.evaluation.cuts import Decided
+from tagkit.evaluation.drawing import printable
 from tagkit.evaluation.figure import Figure
 from tagkit.evaluation.scores import Scores
 from tagkit.files import whole
@@ -229,7 +230,7 @@ def _cut(decided: Decided) -> str:
 
 
 def _text(text: str) -> str:
-    return html.escape(plots.printable(text))
+    return html.escape(printable(text))
 
 
 def _interval(of: Figure) -> str:
