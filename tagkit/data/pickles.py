@@ -54,10 +54,8 @@ class _DType:
         self.dtype = np.dtype(code)
 
     def build(self, state: object) -> None:
-        if not isinstance(state, tuple) or len(state) < 5 or state[1] not in ("<", ">", "|", "="):
+        if not isinstance(state, tuple) or len(state) < 2 or state[1] not in ("<", ">", "|", "="):
             raise _Refused("the state of a dtype that is none")
-        if state[2:5] != (None, None, None):
-            raise _Refused("a dtype with fields")
         self.dtype = self.dtype.newbyteorder(state[1])
 
 
