@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from accelerate import Accelerator
 from typer.testing import CliRunner
 
@@ -21,6 +22,8 @@ from tagkit.data.cache import Cache
 from tagkit.data.manifest import Item
 from tagkit.errors import RecipeError
 from tagkit.front_end import FrontEnd
+from tagkit.losses import logit_matching
+from tagkit.metrics import rank_correlation
 from tagkit.recipe import Augment, Train
 from tagkit.training import distill
 from tagkit.training.runs import Run
@@ -168,3 +171,19 @@ def test_the_train_command_makes_a_student_that_tags(tmp_path: Path, home: Path)
         home, "tag", music / "1.wav", "--model", tmp_path / "mine.safetensors", "--all-tags"
     )
     assert tagged.returncode == 0, tagged.stderr
+
+
+def test_logit_matching_by_hand() -> None:
+    found = torch.tensor([[1.0, 2.0], [3.0, -1.0]])
+    wanted = torch.tensor([[0.0, 2.0], [1.0, 1.0]])
+    # ((1/1)², 0, (2/1)², (−2/2)²) → mean 6 / 4
+    assert logit_matching(found, wanted, spread=torch.tensor([1.0, 2.0])) == 1.5
+
+
+def test_rank_correlation_by_hand() -> None:
+    a = np.array([[1.0, 1.0, 5.0], [2.0, 1.0, 5.0], [3.0, 2.0, 5.0]])
+    b = np.array([[10.0, 1.0, 1.0], [30.0, 2.0, 2.0], [20.0, 3.0, 3.0]])
+    found = rank_correlation(a, b)
+    # ranks 1 2 3 and 1 3 2: 1 − 6·2/(3·8) = .5; ties 1.5 1.5 3 against 1 2 3: 1.5/√(1.5·2) = .8660
+    assert found[:2] == pytest.approx([0.5, 0.8660254])
+    assert np.isnan(found[2])

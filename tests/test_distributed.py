@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from tagkit.cli.main import app
 from tests import library, tones
 
 #: Trains a network without BatchNorm, which on CPUs each process does for its own slice.
@@ -109,8 +111,9 @@ def test_the_command_under_torchrun_is_the_command(tmp_path: Path, home: Path) -
     said = json.loads(two.stdout)  # once, though there are two
     assert "on 2 × cpu" in two.stderr and two.stderr.count("epoch 3/3") == 1
     parts = ("--set", "train.accumulate=2")
-    one = library.run(home, *arguments, *parts, "--run", tmp_path / "one")
-    assert one.returncode == 0, one.stderr
+    single = [*arguments, *parts, "--run", tmp_path / "one"]
+    one = CliRunner().invoke(app, list(map(str, single)))
+    assert one.exit_code == 0, one.output
     for a, b in zip(log(tmp_path / "one"), log(tmp_path / "two"), strict=True):
         assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
     # Running statistics are a mean over processes and not a sequence: near, but not the same.

@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import mutagen.flac
 import pytest
+import soundfile
 from typer.testing import CliRunner
 
 from tagkit.cli.main import app
@@ -80,7 +82,7 @@ def test_killed_again_and_again_the_result_is_that_of_one_run(
     assert whole.exit_code == 0, whole.output
     cut = tmp_path / "cut"
     command = [sys.executable, "-m", "tagkit", *given, *settings, "--run", str(cut), "--resume"]
-    for _ in range(3):
+    for _ in range(2):
         before = _epochs(cut)
         process = subprocess.Popen(
             command,
@@ -227,6 +229,25 @@ def test_another_datasets_tracks_are_trained_on_and_not_judged_by(
     done = train(*given, "--also", more, "--run", tmp_path / "run", "--set", "train.epochs=1")
     assert done.exit_code == 0, done.output
     assert "train 29, validation 8, test 8" in done.stderr
+
+
+def test_a_librarys_own_moods_are_learned_from(given: list[str], tmp_path: Path) -> None:
+    made = tones.write(tmp_path / "data", {"train": 30})
+    music = tmp_path / "music"
+    music.mkdir()
+    for number, track in enumerate(made.tracks):
+        sound, rate = soundfile.read(made.root / track.path)
+        path = music / f"{number}.flac"
+        soundfile.write(path, sound, rate)
+        tags = mutagen.flac.FLAC(path)
+        tags["mood"] = sorted(track.tags & {"happy", "sad"}) or ["calm"]
+        tags["artist"] = f"artist {number % 15}"
+        tags.save()
+    given[2:4] = ["--from-library", str(music)]
+    done = train(*given, "--run", tmp_path / "run", "--set", "train.epochs=1", "--field", "MOOD")
+    assert done.exit_code == 0, done.output
+    card = bundle.read_card(tmp_path / "run" / "tones.safetensors")
+    assert {"happy", "sad"} <= {tag.name for tag in card.tags if tag.category == "mood"}
 
 
 def test_low_layers_start_from_a_bundle(given: list[str], tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,11 @@ def figures(
         "roc_auc": metrics.macro(metrics.roc_auc(labels, scores)),
         "loss": loss(labels, scores) if np.isfinite(scores).all() else float("nan"),
     }
+
+
+def known(found: Mapping[str, float]) -> dict[str, float]:
+    """Return the figures that are numbers: a split may be too small to have them all."""
+    return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def thresholds(labels: NDArray[np.bool_], scores: NDArray[np.float32]) -> tuple[float, ...]:

@@ -26,6 +26,7 @@ from tagkit.losses import Loss
 from tagkit.recipe import Train
 from tagkit.training.batches import Batch, Batches, Slice
 from tagkit.training.engine import Engine, Prepare
+from tagkit.training.judging import known
 from tagkit.training.progress import Display, display
 from tagkit.training.runs import Run
 
@@ -147,7 +148,7 @@ def _epoch(
         "epoch": epoch + 1,
         "step": first + plan.steps,
         "loss": sum(losses) / len(losses),
-        "validation": {name: value for name, value in figures.items() if math.isfinite(value)},
+        "validation": known(figures),
         "learning_rate": rate,
         "seconds": round(time.monotonic() - started, 2),
     }

@@ -26,7 +26,7 @@ from tagkit.training.batches import Batches, Features
 from tagkit.training.engine import slices
 from tagkit.training.hearing import shared_predict
 from tagkit.training.inputs import Inputs, front_end_of
-from tagkit.training.judging import figures, thresholds
+from tagkit.training.judging import figures, known, thresholds
 from tagkit.training.loop import Plan, fit
 from tagkit.training.runs import Run
 from tagkit.training.transfer import start_from
@@ -139,7 +139,7 @@ class Supervised:
             for split in ("validation", "test")
             if self.dataset.split(split).tracks
         }
-        scores = {split: figures(*found, self._loss_of) for split, found in judged.items()}
+        scores = {split: known(figures(*found, self._loss_of)) for split, found in judged.items()}
         card = replace(
             self.card,
             arguments=arguments,
