@@ -257,6 +257,7 @@ def test_low_layers_start_from_a_bundle(given: list[str], tmp_path: Path) -> Non
     still = ("--set", "train.learning_rate=0", "--set", "train.seed=5", "--set", "train.epochs=1")
     done = train(*given, *start, *still, "--run", tmp_path / "second")
     assert done.exit_code == 0, done.output
+    assert f"tensors from {first}: " in done.stderr
     old = bundle.load(first).model.state_dict()
     new = bundle.load(tmp_path / "second" / "tones.safetensors").model.state_dict()
     learned = [key for key, value in old.items() if key.endswith("weight") and value.ndim > 1]

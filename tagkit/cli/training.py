@@ -162,6 +162,9 @@ def _introduce(training: Any, run: Run) -> None:
         line += f", {size:,} parameters, on {devices.num_processes} × {devices.device.type}"
         line += f"; {recipe.train.epochs} epochs of {training.steps} steps of {recipe.train.batch} chunks"
     say(line)
+    if training.taken:
+        modules = dict.fromkeys(name.partition(".")[0] for name in training.taken)
+        say(f"{len(training.taken)} tensors from {recipe.train.start_from}: {', '.join(modules)}")
     say(f"run folder: {run.folder}")
 
 

@@ -58,7 +58,8 @@ class Supervised:
         self.recipe, self.dataset, self.accelerator = recipe, dataset, accelerator
         self.front_end = front_end_of(recipe)
         self.inputs = Inputs(self.front_end, recipe.augment, accelerator.device)
-        if dataset.kind == "mel" and self.inputs.samples:
+        self.trained = models.entry(recipe.architecture).trained
+        if dataset.kind == "mel" and self.inputs.samples and self.listens:
             raise RecipeError(
                 f"{recipe.name} needs audio, and {dataset.name} is mel-spectrograms",
                 hint="take its audio, or a recipe without changes to audio",
@@ -66,13 +67,13 @@ class Supervised:
         for split in ("train", "validation"):
             if not dataset.split(split).tracks:
                 raise DataError(f"the {split} split of {dataset.name} is empty", path=dataset.root)
-        self.trained = models.entry(recipe.architecture).trained
         self.loss = self._loss()
         self.order = samplers.build(
             recipe.train.sampler, dataset.split("train").labels, recipe.train.seed
         )
         self.part = recipe.train.batch // slices(recipe.train, accelerator)
         self.card = self._card()
+        self.taken: list[str] = []  # names of tensors that another network has learned
         self.network = self._network() if self.trained == "descent" else None
 
     def _loss(self) -> losses.Loss:
@@ -101,7 +102,7 @@ class Supervised:
         torch.manual_seed(train.seed)
         network = self._fresh()
         if train.start_from:
-            start_from(network, train.start_from, train.start_layers)
+            self.taken = start_from(network, train.start_from, train.start_layers)
         if train.output_prior:
             models.set_prior(network, train.output_prior)
         return network
