@@ -37,7 +37,9 @@ ROOMS = [
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 
 #: Rooms that a user waits for with nothing to listen to: they never load a network library on import.
-LIGHT = ("errors", "files", "vocab", "audio", "front_end", "thresholds", "library", "cli")
+LIGHT = (
+    *("errors", "files", "vocab", "audio", "front_end", "thresholds", "recipe", "library", "cli"),
+)
 
 
 def _files() -> list[Path]:

@@ -104,6 +104,17 @@ def test_a_configured_write_gives_way_to_a_dry_run_and_a_plan(
     assert call("tag", music, "--write", "--dry-run").exit_code == 2
 
 
+def test_a_group_may_have_defaults_of_its_own_beside_its_commands(home: Path) -> None:
+    config = home / "config" / "tagkit" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[eval]\nformat = "json"\n[eval.reproduce]\nformat = "json"\n')
+    assert call("recipes").exit_code == 0
+    config.write_text('[eval]\nformatt = "json"\n')
+    done = call("recipes")
+    assert done.exit_code == 2
+    assert "[eval] has no option formatt (did you mean format?)" in done.stderr
+
+
 @pytest.mark.parametrize("target", [".", "nowhere/plan.jsonl", "/dev/null"])
 def test_a_plan_that_cannot_be_saved_is_refused_before_listening(
     model: Path, music: Path, target: str

@@ -1,4 +1,5 @@
 """The user's defaults: a TOML file with a table for each command, and in it the options' long names.
+A command below another has its table there: ``[weights.list]``.
 
 ::
 
@@ -54,9 +55,6 @@ def load(given: str | None, app: typer.Typer) -> dict[str, Any] | None:
 def _options(
     command: str, values: object, commands: Mapping[str, Any], path: Path
 ) -> dict[str, Any]:
-    if command in commands and isinstance(values, dict) and hasattr(commands[command], "commands"):
-        inner = commands[command].commands
-        return {name: _options(name, below, inner, path) for name, below in values.items()}
     if command not in commands or not isinstance(values, dict):
         raise UsageError(
             f"[{command}] is no command's table", path=path, hint=f"one of {', '.join(commands)}"
@@ -67,12 +65,16 @@ def _options(
         for option in parameter.opts
         if option.startswith("--")
     }
+    inner = getattr(commands[command], "commands", {})
     found: dict[str, Any] = {}
     for key, value in values.items():
-        if key not in names:
-            near = get_close_matches(key, names, n=1)
+        if key in inner:
+            found[key] = _options(key, value, inner, path)
+        elif key in names:
+            several = names[key].multiple and not isinstance(value, list)
+            found[names[key].name] = [value] if several else value
+        else:
+            near = get_close_matches(key, [*inner, *names], n=1)
             hint = f"did you mean {near[0]}?" if near else f"see tagkit {command} --help"
             raise UsageError(f"[{command}] has no option {key}", path=path, hint=hint)
-        several = names[key].multiple and not isinstance(value, list)
-        found[names[key].name] = [value] if several else value
     return found
