@@ -138,7 +138,8 @@ def test_a_file_that_cannot_be_heard_is_named_counted_and_left_out(
     (tmp_path / "data" / "train3.wav").write_bytes(b"RIFF")
     given[3] = str(tmp_path / "data")
     done = train(*given, "--run", tmp_path / "run", "--set", "train.epochs=1")
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output
+    assert (tmp_path / "run" / "tones.safetensors").is_file()
     assert "train3.wav" in done.stderr and "1 of 40 tracks" in done.stderr
     assert "train 23," in done.stderr
 

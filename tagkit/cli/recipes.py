@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-from tagkit import recipe
-
 
 def recipes(
     name: Annotated[
@@ -21,6 +19,8 @@ def recipes(
 
     stdout: a table of tab-separated columns, or the recipe's TOML, to be changed and trained from.
     """
+    from tagkit import recipe
+
     if name is not None:
         plan = recipe.load(name)  # an unsound one is an error here too
         text = recipe.dumps(plan) if resolved else recipe.find(name).read_text(encoding="utf-8")
@@ -35,5 +35,7 @@ def recipes(
 
 def _said(name: str) -> str:
     """The first line of the recipe's comment."""
+    from tagkit import recipe
+
     first = recipe.find(name).read_text(encoding="utf-8").partition("\n")[0]
     return first.lstrip("# ") if first.startswith("#") else ""

@@ -72,7 +72,8 @@ def train(
     that was stopped goes on where it was with --resume. On several devices or machines, it is started
     by accelerate launch -m tagkit train, or by torchrun -m -- tagkit train.
 
-    stdout: one line of JSON, with the bundle's path and its figures.
+    stdout: one line of JSON, with the bundle's path and its figures. Exit code 1, with the bundle all the
+    same: some track could not be heard and was left out.
     """
     from tagkit.cli import training
 
@@ -91,10 +92,11 @@ def train(
     if teacher:
         if data is None or manifest is None:
             raise UsageError("--teacher needs --data and --manifest")
-        training.learn_from_teachers(job, manifest, teacher)
-        return
+        failed = training.learn_from_teachers(job, manifest, teacher)
+        raise typer.Exit(1 if failed else 0)
     if manifest is not None:
         raise UsageError("--manifest goes with --teacher", hint="a manifest with tags is --data")
     if (data is None) == (from_library is None):
         raise UsageError("what to learn from?", hint="give --data, or --from-library")
-    training.supervise(job, also or (), from_library, field or ("mood",))
+    failed = training.supervise(job, also or (), from_library, field or ("mood",))
+    raise typer.Exit(1 if failed else 0)

@@ -78,8 +78,10 @@ class Job:
         return run
 
 
-def supervise(job: Job, also: Sequence[Path], library: Path | None, fields: Sequence[str]) -> None:
-    """Train on labels."""
+def supervise(
+    job: Job, also: Sequence[Path], library: Path | None, fields: Sequence[str]
+) -> list[TagkitError]:
+    """Train on labels; return what was wrong with the tracks that were left out."""
     from tagkit.training import devices
     from tagkit.training.preparing import prepared
     from tagkit.training.supervised import Supervised, identity
@@ -90,6 +92,7 @@ def supervise(job: Job, also: Sequence[Path], library: Path | None, fields: Sequ
     training = Supervised(job.plan, dataset, accelerator)
     run = job.begin(accelerator, identity(dataset))
     cache = training.cache(job.cache)
+    failed: list[TagkitError] = []
     if training.listens:
         heard, failed = prepared(
             dataset,
@@ -107,6 +110,7 @@ def supervise(job: Job, also: Sequence[Path], library: Path | None, fields: Sequ
     if main:
         _finish(job, trained.card, trained.model, trained.front_end, trained.scores)
     accelerator.end_training()
+    return failed
 
 
 def _dataset(
@@ -181,8 +185,8 @@ def _finish(job: Job, card: Any, model: Any, front_end: Any, scores: Any) -> Non
     typer.echo(json.dumps({"bundle": str(job.bundle), **scores}))
 
 
-def learn_from_teachers(job: Job, manifest: Path, names: Sequence[str]) -> None:
-    """Train on what teachers say, without labels."""
+def learn_from_teachers(job: Job, manifest: Path, names: Sequence[str]) -> list[TagkitError]:
+    """Train on what teachers say, without labels; return what was wrong with the tracks left out."""
     from tagkit.data.cache import Cache
     from tagkit.data.manifest import read_manifest
     from tagkit.errors import RecipeError
@@ -216,3 +220,4 @@ def learn_from_teachers(job: Job, manifest: Path, names: Sequence[str]) -> None:
     if main:
         _finish(job, student.card, student.model, student.front_end, student.card.scores)
     accelerator.end_training()
+    return [*failed]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from tagkit.errors import RecipeError
+from tagkit.models import TagModel
 from tagkit.weights import bundle, catalogue
 
 
@@ -27,7 +28,7 @@ def start_from(network: nn.Module, name: str, layers: Sequence[str]) -> list[str
                     f"{name} has no module {layer!r}", hint=f"it has {', '.join(_modules(theirs))}"
                 )
     else:
-        last = _last_linear(source)
+        last = _outputs(source)
         chosen = [key for key in theirs if not _below(key, last)]
     for key in chosen:
         if key not in own:
@@ -52,6 +53,8 @@ def _modules(keys: Sequence[str] | dict[str, object]) -> list[str]:
     return list(dict.fromkeys(key.partition(".")[0] for key in keys))
 
 
-def _last_linear(network: nn.Module) -> str:
-    linear = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
-    return linear[-1] if linear else ""
+def _outputs(network: TagModel) -> str:
+    """The module of the last layer; what is not there is below nothing."""
+    bias = network.output_bias()
+    names = [name for name, parameter in network.named_parameters() if parameter is bias]
+    return names[0].rpartition(".")[0] if names else "-"
