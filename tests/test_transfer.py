@@ -64,5 +64,5 @@ def test_other_tags_do_not_matter_to_the_layers_below(tmp_path: Path) -> None:
 
 def test_tensors_of_other_shapes_are_refused(tmp_path: Path) -> None:
     network = models.build("fcn", 4, channels=8)
-    with pytest.raises(RecipeError, match="in .*other.safetensors, .* here"):
+    with pytest.raises(RecipeError, match=r"in .*other.safetensors, .* here"):
         start_from(network, str(other(tmp_path, "fcn")), ("layer1",))

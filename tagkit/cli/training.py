@@ -218,6 +218,6 @@ def learn_from_teachers(job: Job, manifest: Path, names: Sequence[str]) -> list[
         jobs=job.jobs,
     )
     if main:
-        _finish(job, student.card, student.model, student.front_end, student.card.scores)
+        _finish(job, student.card, student.model, student.front_end, student.scores)
     accelerator.end_training()
     return [*failed]

@@ -47,12 +47,14 @@ class Tracks:
 
 @dataclass(frozen=True)
 class Student:
-    """What comes out: the model, its card, and the rank correlation with its teachers a tag (tags,)."""
+    """What comes out: the model and its card, the rank correlation with its teachers a tag (tags,) on the
+    test tracks, and its mean over the tags on each split."""
 
     model: models.TagModel
     front_end: FrontEndModule
     card: Card
     agreement: NDArray[np.float64]
+    scores: dict[str, dict[str, float]]
 
 
 def distill(
@@ -86,6 +88,10 @@ def distill(
     )
     found = {split: hear(model, given) for split, given in tracks.items()}
     measured = agreement(found["test"], tracks["test"])
+    scores = {
+        "validation": {"rank_correlation": round(entry["validation"]["agreement"], 4)},
+        "test": {"rank_correlation": round(macro(measured), 4)},
+    }
     card = Card(
         name=recipe.name,
         architecture=recipe.architecture,
@@ -100,13 +106,12 @@ def distill(
         notes=recipe.notes,
         scores={
             "rank correlation with the mean of the teachers, mean over tags": {
-                "test tracks": round(macro(measured), 4),
-                "validation tracks": round(entry["validation"]["agreement"], 4),
+                f"{split} tracks": figures["rank_correlation"] for split, figures in scores.items()
             },
             "tracks": {split: len(given.targets) for split, given in tracks.items()},
         },
     )
-    return Student(model.cpu(), build(front_end), card, measured)
+    return Student(model.cpu(), build(front_end), card, measured, scores)
 
 
 def _plan(
