@@ -17,7 +17,7 @@ import io
 import multiprocessing
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,6 +114,17 @@ def compose(count: int, seed: int = 0) -> list[Piece]:
     return pieces
 
 
+def shuffle_labels(pieces: Sequence[Piece], seed: int = 0) -> list[Piece]:
+    """Return the pieces with tags of others, each split's among themselves; those to test on keep theirs."""
+    random = np.random.default_rng((seed, 5))
+    found = list(pieces)
+    for split in ("train", "validation"):
+        rows = [row for row, piece in enumerate(pieces) if piece.split == split]
+        for row, other in zip(rows, random.permutation(rows), strict=True):
+            found[row] = replace(pieces[row], tags=pieces[other].tags)
+    return found
+
+
 def render(piece: Piece, seconds: float = SECONDS) -> Sound:
     """Return the piece, mono at 16 kHz within ±1."""
     random = np.random.default_rng((*piece.seed, 3))
@@ -122,7 +133,7 @@ def render(piece: Piece, seconds: float = SECONDS) -> Sound:
     key = int(random.integers(12))
     for place, instrument in enumerate(INSTRUMENTS):
         if instrument.name in piece.tags:
-            level = 10 ** (random.uniform(-4, 0) / 20)
+            level = 10 ** (random.uniform(-3, 0) / 20)
             for start, pitch, length in _part(place, piece.mood, key, beat, seconds, random):
                 first, last = int(start * RATE), int(start * RATE) + length
                 total[first:last] += level * note(place, pitch)[:length] * _ending(length)
@@ -131,7 +142,7 @@ def render(piece: Piece, seconds: float = SECONDS) -> Sound:
     total = np.convolve(total, _colour(room), "same").astype(np.float32)
     loudness = piece.mood.loudness + random.uniform(-6, 6)
     total *= 10 ** (loudness / 20) / (np.sqrt(np.mean(total**2)) + 1e-6)
-    hiss = 10 ** ((loudness - room.uniform(20, 40)) / 20)
+    hiss = 10 ** ((loudness - room.uniform(28, 45)) / 20)
     total += hiss * random.standard_normal(total.size, dtype=np.float32)
     return np.clip(total, -1, 1)
 
@@ -169,8 +180,8 @@ def _ending(length: int) -> Sound:
 
 
 def _colour(random: np.random.Generator) -> Sound:
-    """A recording's colour: a gentle, random equaliser of ±4 dB as 33 taps."""
-    gains = np.interp(np.arange(17), np.linspace(0, 16, 5), random.uniform(-4, 4, 5))
+    """A recording's colour: a gentle, random equaliser of ±2 dB as 33 taps."""
+    gains = np.interp(np.arange(17), np.linspace(0, 16, 5), random.uniform(-2, 2, 5))
     return np.asarray(np.roll(np.fft.irfft(10 ** (gains / 20), 33), 16), dtype=np.float32)
 
 
@@ -266,13 +277,13 @@ def write_jamendo(root: Path, pieces: Sequence[Piece], audio: Mapping[int, bytes
                 tags = [tag for tag in tags if tag.startswith(prefix)]
                 if piece.split == split and tags:
                     who = f"track_{_id(piece):07}\tartist_{piece.artist:06}\talbum_{piece.album:06}"
-                    lines.append(f"{who}\t{_jamendo_path(piece)}\t{SECONDS}\t" + "\t".join(tags))
+                    lines.append(f"{who}\t{jamendo_path(piece)}\t{SECONDS}\t" + "\t".join(tags))
             _put(
                 root / "splits" / "split-0" / f"autotagging{subset}-{split}.tsv",
                 ("\n".join(lines) + "\n").encode(),
             )
     for piece in pieces:
-        _put(root / _jamendo_path(piece), audio[piece.number])
+        _put(root / jamendo_path(piece), audio[piece.number])
     return root
 
 
@@ -284,7 +295,8 @@ def _id(piece: Piece) -> int:
     return 1000 + piece.number
 
 
-def _jamendo_path(piece: Piece) -> str:
+def jamendo_path(piece: Piece) -> str:
+    """Return where :func:`write_jamendo` puts the piece, below its folder."""
     return f"{_id(piece) % 100:02}/{_id(piece)}.mp3"
 
 
