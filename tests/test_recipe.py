@@ -60,6 +60,15 @@ def test_any_text_and_number_survives_being_written_out(
         ("[[train.phases]]\noptimizer = 'sgd'", r"train\.phases\[0\]\.epochs is missing"),
         ("[[train.phases]]\nepochs = 0", r"train\.phases\[0\]\.epochs is 0"),
         ("[train", r"is no TOML"),
+        (
+            "[[train.phases]]\nepochs = 2\noptimizer = 'sgd'\nmomentum = 0\nnesterov = true",
+            "nesterov",
+        ),
+        ("[train]\noptimizer = 'sgd'\nmomentum = 0\nnesterov = true", r"train\.nesterov"),
+        pytest.param(f"notes = {'[' * 9999}", "nested too deeply", id="nested"),
+        pytest.param(f"[train]\nseed = 1{'0' * 5000}", "no usable value", id="digits"),
+        pytest.param(f"[train]\nseed = 0x{'f' * 5000}", "no usable value", id="hexadecimal"),
+        pytest.param(f"[augment]\nmixup = 1{'0' * 400}", "no usable value", id="overflow"),
     ],
 )
 def test_what_a_recipe_may_not_say_is_named_with_the_file(text: str, word: str) -> None:
@@ -100,11 +109,24 @@ def test_overrides_are_toml_and_bare_words_are_texts() -> None:
         ("=3", "KEY=VALUE"),
         ("train.epoch=3", r"train\.epochs"),
         ("name.x=3", "name is no table"),
+        ("train.start_from=a\udcff", "no usable value"),
     ],
 )
 def test_overrides_are_checked_as_the_file_is(override: str, word: str) -> None:
     with pytest.raises(RecipeError, match=word):
         parse("", override)
+
+
+def test_a_file_that_is_no_recipe_is_not_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(LEAST + "#" * 2_000_000)
+    with pytest.raises(RecipeError, match="no recipe"):
+        recipe.load(str(path))
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(RecipeError, match="UTF-8"):
+        recipe.load(str(path))
+    path.write_bytes(b"\xef\xbb\xbf" + LEAST.encode())  # as Windows' editors begin a file
+    assert recipe.load(str(path)) == parse()
 
 
 def test_a_name_that_is_no_recipe_brings_near_ones() -> None:

@@ -20,6 +20,8 @@ from tagkit.recipe.schema import PHASE, Data, Recipe, Train
 
 __all__ = ["Augment", "Data", "Recipe", "Train", "dumps", "find", "load", "names", "parse"]
 
+MOST = 1 << 20  # bytes of a recipe; a real one has three thousand
+
 
 def names() -> list[str]:
     """Return the recipes that come with tagkit."""
@@ -48,14 +50,29 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     in it. Raises RecipeError."""
     path = find(name)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"cannot be read: {error}", path=path) from error
+        with path.open("rb") as file:
+            data = file.read(MOST + 1)
+        text = data.decode("utf-8-sig")  # as Windows' editors begin a file
+    except OSError as error:
+        raise RecipeError(f"cannot be read: {error.strerror or error}", path=path) from error
+    except ValueError as error:
+        raise RecipeError(f"is no UTF-8: {error}", path=path) from error
+    if len(data) > MOST:
+        raise RecipeError("is longer than a megabyte: no recipe", path=path)
     return parse(text, path, overrides)
 
 
 def parse(text: str, path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Return the recipe that ``text`` holds; ``path`` is what errors name. Raises RecipeError."""
+    try:
+        return _parsed(text, path, overrides)
+    except RecursionError as error:
+        raise RecipeError("is nested too deeply", path=path) from error
+    except (ValueError, OverflowError) as error:  # a number of thousands of digits
+        raise RecipeError(f"holds what is no usable value: {error}", path=path) from error
+
+
+def _parsed(text: str, path: Path, overrides: Sequence[str]) -> Recipe:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -68,6 +85,7 @@ def parse(text: str, path: Path, overrides: Sequence[str] = ()) -> Recipe:
         tables.build(Train, phase, path, prefix)
         if "epochs" not in phase:
             raise RecipeError(f"{prefix}epochs is missing", path=path)
+    made.train.stages()  # what a phase takes from the run must fit it, too
     if not isinstance(made.loss.get("name"), str):
         raise RecipeError("loss.name must be a text", path=path, hint='as name = "bce"')
     return made

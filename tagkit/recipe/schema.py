@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tagkit.augment import Settings as Augment
+from tagkit.errors import RecipeError
 
 
 def within(default: float, low: float, high: float = math.inf) -> Any:
@@ -99,6 +100,10 @@ class Train:
     output_prior: float = within(0.0, 0, 0.999)
     validation_windows: int = within(8, 1, 1000)
     windows: int = within(16, 1, 1000)
+
+    def __post_init__(self) -> None:
+        if self.optimizer == "sgd" and self.nesterov and not self.momentum:
+            raise RecipeError("train.nesterov needs a train.momentum above 0")
 
     def stages(self) -> list[tuple[int, Train]]:
         """Return the first epoch of each phase and what holds from there on."""

@@ -86,7 +86,10 @@ def _check(kind: Any, value: object, path: Path, key: str) -> None:
 
 
 def override(table: dict[str, Any], assignments: Sequence[str]) -> None:
-    """Put each ``a.b=value`` into ``table``. ``value`` is TOML; what is none is a text."""
+    """Put each ``a.b=value`` into ``table``. ``value`` is TOML; what is none is a text.
+
+    Raises RecipeError, and ValueError for a value that no file could hold.
+    """
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         keys = name.strip().split(".")
@@ -101,6 +104,7 @@ def override(table: dict[str, Any], assignments: Sequence[str]) -> None:
 
 
 def _toml_value(text: str) -> Any:
+    text.encode()  # ValueError for a path in no encoding: the run folder's recipe is UTF-8
     try:
         parsed = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
