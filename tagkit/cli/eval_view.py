@@ -9,11 +9,10 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tagkit.cli.writing import printable
+from tagkit.cli.writing import printable, tables
 from tagkit.evaluation import record
 from tagkit.evaluation.compare import Comparison
 from tagkit.evaluation.figure import Figure
@@ -143,7 +142,7 @@ class _Shown:
     """Tables with an empty line between two, in the terminal's width, whole in a pipe."""
 
     def __init__(self) -> None:
-        self.console = Console(width=None if sys.stdout.isatty() else 1000)
+        self.console = tables()
 
     def line(self, text: str) -> None:
         self.console.print(Text(printable(text)), soft_wrap=True)

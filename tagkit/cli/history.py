@@ -76,7 +76,6 @@ def _write_row(write: Write) -> dict[str, Any]:
 
 
 def _print_runs(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -94,7 +93,7 @@ def _print_runs(rows: list[dict[str, Any]]) -> None:
             " ".join(row["command"]),
         )
         table.add_row(*(Text(writing.printable(str(cell))) for cell in cells))
-    Console().print(table)
+    writing.tables(wrapped=True).print(table)
 
 
 def _local(stamp: str) -> str:

@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tagkit.cli.writing import printable
+from tagkit.cli.writing import printable, tables
 from tagkit.library.deciding import Track
 from tagkit.vocab import Tag
 
@@ -105,7 +104,7 @@ def table(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator
         yield track
     if not rows:
         return
-    console = Console()
+    console = tables(wrapped=True)
     categories = list(dict.fromkeys(d.category for t in rows for d in t.decisions))
     categories.sort(key=[tag.category for tag in tags].index)
     cells = [

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from tagkit.cli.writing import printable
+from tagkit.cli.writing import printable, tables
 from tagkit.errors import TagkitError, WeightsError
 from tagkit.vocab import CATEGORIES, VOCABULARIES
 from tagkit.weights import bundle, catalogue, pull, registry
@@ -58,11 +57,9 @@ def model_rows(damaged: Callable[[TagkitError], None]) -> Iterator[Record]:
 
 def print_table(rows: Iterable[Record]) -> None:
     """Print rows to stdout: shortened to the terminal's width, whole where it goes to a pipe."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 1000)
     table = Table(box=None, pad_edge=False)
     columns = ("name", "state", "architecture", "tags", "licence")
     for column in columns:
@@ -71,7 +68,7 @@ def print_table(rows: Iterable[Record]) -> None:
         # Text: what a stranger's card or file name says is no markup.
         cells = ("" if row[key] is None else printable(str(row[key])) for key in columns)
         table.add_row(*map(Text, cells))
-    console.print(table)
+    tables().print(table)
 
 
 def describe(name: str) -> Record:

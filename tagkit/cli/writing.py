@@ -16,6 +16,7 @@ import typer
 from tagkit.errors import TagError, TagkitError, UsageError, VocabularyError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
     from tagkit.library.change import FileChange
@@ -103,6 +104,17 @@ def say(text: str) -> None:
         _bars[-1].console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
     else:
         typer.echo(printable(text), err=True)
+
+
+def tables(*, wrapped: bool = False) -> Console:
+    """Return what prints tables to stdout: in the terminal's width; in a pipe whole, or ``wrapped``."""
+    from rich.console import Console
+
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would end the program with 1
+
+    return Output(width=None if wrapped or sys.stdout.isatty() else 1000)
 
 
 def printable(text: str) -> str:
