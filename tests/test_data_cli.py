@@ -179,6 +179,12 @@ def test_prepare_takes_the_recipe_as_it_is_changed(tmp_path: Path, listed: Path)
     assert Path(done.stdout.strip()).name.startswith("audio-")
 
 
+def test_prepare_reads_another_dataset_than_the_recipes_own(tmp_path: Path, listed: Path) -> None:
+    for given in ((), ("--dataset", "manifest")):
+        done = tagkit("data", "prepare", "musicnn", listed, "--cache", tmp_path / "cache", *given)
+        assert done.exit_code == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

@@ -107,7 +107,7 @@ def test_a_wrong_line_is_named_with_the_next_step(
         ("x.csv", "", "lists no track"),
         ("x.csv", "path,tags\n", "lists no track"),
         ("x.csv", "path,tags\na.mp3,\n", "no track with a tag|has no tags"),
-        ("x.csv", "file,tags\na.mp3,happy\n", "line 2 has no path"),
+        ("x.csv", "file,tags\na.mp3,happy\n", "has no column path"),
         ("x.csv", "path,tag\na.mp3,happy\n", "line 2 has no tags"),
         ("x.jsonl", "{", "line 1 is no JSON"),
         ("x.jsonl", "[]", "line 1 is no object"),
@@ -155,3 +155,29 @@ def test_distillation_needs_no_tags(tmp_path: Path) -> None:
         manifest.read_manifest(path, tmp_path)
     with pytest.raises(RecipeError, match="split is 'dev'"):
         manifest.read_manifest(table(path, [("a.mp3", "dev")], "path,split"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"), [("tags", "no tag lists"), ("split", "no splits"), ("mels", "no mel-")]
+)
+def test_a_choice_that_a_manifest_does_not_offer_is_refused(
+    tmp_path: Path, setting: str, says: str
+) -> None:
+    table(tmp_path / "manifest.csv", ROWS)
+    with pytest.raises(DataError, match=says):
+        open_dataset(tmp_path, Data(**{setting: "won" if setting != "mels" else True}))
+
+
+def test_a_file_that_is_listed_twice_is_told(tmp_path: Path) -> None:
+    (tmp_path / "1.mp3").touch()
+    rows = [("1.mp3", "happy", split, "", "") for split in ("train", "validation", "test")]
+    found = open_dataset(table(tmp_path / "m.csv", rows), Data())
+    assert "1 files are listed several times: 1.mp3" in found.warnings
+
+
+@pytest.mark.parametrize("text", ["path;tags\n1.mp3;happy\n", "a,b\n", "\1"])
+def test_columns_without_a_path_are_shown(tmp_path: Path, text: str) -> None:
+    (tmp_path / "m.csv").write_text(text)
+    with pytest.raises(DataError, match=r"has no column path .*it says: ") as caught:
+        manifest.read(tmp_path / "m.csv")
+    assert text.splitlines()[0].split(",")[0] in str(caught.value)

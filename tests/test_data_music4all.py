@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tagkit.data import music4all, open_dataset
+from tagkit.data import music4all, open_dataset, read_dataset
 from tagkit.errors import DataError
 from tagkit.recipe import Data
 from tagkit.vocab import Tag
@@ -64,3 +64,8 @@ def test_another_header_than_documented_is_shown(tmp_path: Path, text: str, says
 def test_a_tag_set_it_does_not_have_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Music4All has no tag set 'mood'"):
         music4all.read(tmp_path, tags="mood")
+
+
+def test_the_list_itself_is_a_dataset_beside_others_in_its_folder() -> None:
+    found = read_dataset(shared("predictions", "usc-sail-2020") / music4all.MATCHED, Data())
+    assert (found.name, len(found.tracks)) == ("music4all-moodtheme", 5_666)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -15,6 +16,7 @@ from tagkit.errors import UsageError
 
 if TYPE_CHECKING:
     from tagkit.data.dataset import Dataset
+    from tagkit.recipe import Recipe
 
 app = typer.Typer(no_args_is_help=True, help="Check a dataset and get it ready for training.")
 
@@ -138,12 +140,10 @@ def prepare(
 
     Recipes with one front end share a cache. Exit 1 where a file cannot be heard; each is named.
     """
-    from tagkit import recipe as recipes
     from tagkit.data import cache as caching
     from tagkit.training.supervised import front_end_of
 
-    overrides = [*(settings or ()), *([f'data.dataset="{dataset}"'] if dataset else ())]
-    plan = recipes.load(recipe, overrides)
+    plan = _plan(recipe, settings or (), dataset, folder)
     data = plan.data
     found = _open(folder, data.dataset, data.tags, data.split, data.mels, from_library, field)
     _warn(found)
@@ -160,6 +160,20 @@ def prepare(
     typer.echo(store.folder)
     if failed:
         raise typer.Exit(1)
+
+
+def _plan(name: str, settings: Sequence[str], dataset: str, folder: Path | None) -> Recipe:
+    """The recipe; one that is for another dataset than this reads this as it lies there, as in training."""
+    from tagkit import recipe
+    from tagkit.data import READERS
+
+    plan = recipe.load(name, settings)
+    own = plan.data.dataset
+    if dataset and dataset != own:
+        return recipe.load(name, ("data={}", *settings, f"data.dataset={dataset}"))
+    if not dataset and folder is not None and own and not READERS[own].recognise(folder):
+        return recipe.load(name, ("data={}", *settings))
+    return plan
 
 
 def _open(

@@ -20,20 +20,35 @@ __all__ = ["READERS", "SPLITS", "Dataset", "Track", "join", "open_dataset", "rea
 
 
 class Reader(NamedTuple):
+    """``takes``: which of the settings it knows."""
+
     recognise: Callable[[Path], bool]
     read: Callable[[Path, Data], Dataset]
+    takes: tuple[str, ...] = ()
 
 
 #: In the order in which a folder is looked at.
 READERS: dict[str, Reader] = {
-    "mtat": Reader(mtat.recognise, lambda d, s: mtat.read(d, tags=s.tags, split=s.split)),
+    "mtat": Reader(
+        mtat.recognise, lambda d, s: mtat.read(d, tags=s.tags, split=s.split), ("tags", "split")
+    ),
     "mtg-jamendo": Reader(
         mtg_jamendo.recognise,
         lambda d, s: mtg_jamendo.read(d, tags=s.tags, split=s.split, mels=s.mels),
+        ("tags", "split", "mels"),
     ),
-    "music4all": Reader(music4all.recognise, lambda d, s: music4all.read(d, tags=s.tags)),
+    "music4all": Reader(
+        music4all.recognise, lambda d, s: music4all.read(d, tags=s.tags), ("tags",)
+    ),
     "msd": Reader(msd.recognise, lambda d, _: msd.read(d)),
     "manifest": Reader(manifest.recognise, lambda d, _: manifest.read(d)),
+}
+
+
+_SETTINGS = {
+    "tags": "tag lists to choose from",
+    "split": "splits to choose from",
+    "mels": "mel-spectrograms of its own",
 }
 
 
@@ -52,9 +67,11 @@ def read_dataset(folder: Path, settings: Data) -> Dataset:
     if not folder.exists():
         raise DataError("is not there", path=folder)
     name = choose(settings.dataset or _recognised(folder), READERS, "tagkit", "dataset")
-    if settings.mels and name != "mtg-jamendo":
-        raise DataError(f"{name} has no mel-spectrograms of its own", hint="--set data.mels=false")
-    return READERS[name].read(folder, settings)
+    reader = READERS[name]
+    for setting, what in _SETTINGS.items():
+        if getattr(settings, setting) and setting not in reader.takes:
+            raise DataError(f"{name} has no {what}", path=folder, hint=f"do not choose {setting}")
+    return reader.read(folder, settings)
 
 
 def _recognised(folder: Path) -> str:

@@ -138,6 +138,11 @@ def doubts(dataset: Dataset) -> list[str]:
             found.append(f"the split {split} is empty")
         elif nobodys:
             found.append(f"{len(nobodys)} tags have no track in {split}: {_examples(nobodys)}")
+    repeated = [
+        path for path, count in Counter(t.path for t in dataset.tracks).items() if count > 1
+    ]
+    if repeated:
+        found.append(f"{len(repeated):,} files are listed several times: {_examples(repeated)}")
     if torn := leaks(dataset.tracks, "artist"):
         found.append(
             f"{len(torn):,} artists are in several splits, so scores flatter: {_examples(torn)}"

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from tagkit.data.dataset import SPLITS, Dataset, Track
 from tagkit.data.grouping import split_by_group
+from tagkit.data.tables import columns
 from tagkit.errors import DataError, RecipeError, VocabularyError
 from tagkit.files import whole
 from tagkit.vocab import CATEGORIES, Tag, canonical, known
@@ -183,6 +184,7 @@ def _lines(manifest: Path, *, labels: bool = True) -> Iterator[_Line]:
 
 def _table(file: io.TextIOBase, manifest: Path) -> Iterator[tuple[int, dict[str, object]]]:
     reader = csv.DictReader(file, delimiter="\t" if manifest.suffix == ".tsv" else ",")
+    columns(list(reader.fieldnames or ["path"]), ("path",), manifest)
     for cells in reader:
         row: dict[str, object] = {key: cell or "" for key, cell in cells.items() if key}
         row["tags"] = re.split("[;|]", str(row["tags"])) if "tags" in row else None

@@ -28,7 +28,9 @@ _AUDIO = ("audios", "", "audio")
 
 
 def recognise(folder: Path) -> bool:
-    """Whether the folder holds Music4All's tags, or the focal paper's list."""
+    """Whether the folder holds Music4All's tags or the focal paper's list, or this is that list."""
+    if folder.is_file():
+        return folder.name == MATCHED
     return (folder / TAGS).exists() or (folder / MATCHED).exists()
 
 
@@ -36,8 +38,11 @@ def read(folder: Path, *, tags: str = "") -> Dataset:
     """Return all tracks as training tracks.
 
     ``tags``: "known", every tag that tagkit knows under any spelling (the default where ``id_tags.csv`` is
-    there); "moodtheme", the focal paper's list in MTG-Jamendo's spelling. Raises DataError.
+    there); "moodtheme", the focal paper's list in MTG-Jamendo's spelling, also where ``folder`` is that
+    list itself. Raises DataError.
     """
+    if folder.is_file():
+        folder, tags = folder.parent, tags or "moodtheme"
     default = TAG_SETS[0] if (folder / TAGS).exists() else TAG_SETS[1]
     chosen = choose(tags or default, TAG_SETS, "Music4All", "tag set")
     people = _people(folder / INFORMATION)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -66,4 +67,8 @@ def build(name: str, labels: NDArray[np.bool_], seed: int) -> Sampler:
         raise RecipeError(f"no sampler is called {name!r}", hint=hint)
     if name == "class-aware" and not labels.any():
         raise RecipeError("class-aware sampling needs a training track with a tag")
-    return lambda epoch: SAMPLERS[name](labels, np.random.default_rng((seed, epoch)))
+    return partial(_order, name, labels, seed)
+
+
+def _order(name: str, labels: NDArray[np.bool_], seed: int, epoch: int) -> Order:
+    return SAMPLERS[name](labels, np.random.default_rng((seed, epoch)))
