@@ -182,6 +182,11 @@ def test_too_few_artists_are_said() -> None:
         ensembles.out_of_fold(given, Plan(), "ab")
 
 
+def test_a_combiner_learns_from_two_artists_too() -> None:
+    given = replace(evidence([2] * 4, [1] * 4), artists=("a", "b") * 120)
+    assert FITTERS["learned"](given)(given).shape == (240, 4)
+
+
 def test_learning_needs_members_that_speak_the_datasets_tags() -> None:
     given = gather([card(), card((*TAGS, "rock"))], [said([1] * 4, 0), said([1] * 4, 1)])
     with pytest.raises(DataError, match="outputs are the dataset's tags"):
@@ -301,6 +306,15 @@ def test_fit_listen_tag_and_eval(tmp_path: Path, music: Path, run: Run) -> None:
     assert code == 0, errors
 
 
+def test_a_file_is_decoded_once_for_all_members(tmp_path: Path, music: Path, run: Run) -> None:
+    (music / "3.wav").write_bytes(b"")
+    options = ["--data", music, "--out", tmp_path / "e.toml", "--folds", 3, "--resamples", 0]
+    code, _, errors = run("ensemble", "fit", *members(tmp_path), *options)
+    assert code == 1
+    assert errors.count("failed: ") == 1
+    assert "11 tracks" in errors
+
+
 def test_nothing_is_fitted_on_test(tmp_path: Path, music: Path, run: Run) -> None:
     names, out = members(tmp_path), tmp_path / "ens.toml"
     code, _, errors = run(
@@ -309,19 +323,20 @@ def test_nothing_is_fitted_on_test(tmp_path: Path, music: Path, run: Run) -> Non
     assert (code, out.exists()) == (2, False)
     assert "test split" in errors
     told = said([1] * 4, 0).keep_tracks(range(2))
-    told = replace(told, ids=("12.wav", "13.wav"))
-    told.save(tmp_path / "said.npz")
-    both = ["--predictions", tmp_path / "said.npz"] * 2
-    code, _, errors = run("ensemble", "fit", *names, "--data", music, "--out", out, *both)
-    assert (code, out.exists()) == (2, False)
-    assert "speaks of test tracks" in errors
+    by_id, by_split = replace(told, ids=("12.wav", "13.wav")), replace(told, split="test")
+    for given, source in ((by_id, ["--data", music]), (by_split, [])):
+        given.save(tmp_path / "said.npz")
+        both = ["--predictions", tmp_path / "said.npz"] * 2
+        code, _, errors = run("ensemble", "fit", *names, *source, "--out", out, *both)
+        assert (code, out.exists()) == (2, False)
+        assert "speaks of test tracks" in errors
 
 
 def test_saved_predictions_are_not_heard_again(tmp_path: Path, run: Run) -> None:
     names, out = members(tmp_path), tmp_path / "ens.toml"
     both: list[object] = []
     for seed in range(2):
-        said([2 * seed] * 4, seed).save(tmp_path / f"{seed}.npz")
+        replace(said([2 * seed] * 4, seed), name="ab"[seed]).save(tmp_path / f"{seed}.npz")
         both += ["--predictions", tmp_path / f"{seed}.npz"]
     fit = ["ensemble", "fit", *names, "--out", out, "--resamples", 20]
     code, text, errors = run(*fit, *both)
@@ -329,6 +344,10 @@ def test_saved_predictions_are_not_heard_again(tmp_path: Path, run: Run) -> None
     assert "weights, fitted" in text
     low, high = tomllib.loads(out.read_text())["weights"]
     assert low < high
+    assert "micro" not in text, "ranks of different tags are compared"
+    code, _, errors = run(*fit, *both[2:], *both[:2])
+    assert code == 2
+    assert "1.npz: is what b says, not a" in errors
     code, _, errors = run(*fit, *both[:2])
     assert code == 2
     assert "1 predictions of 2 models" in errors

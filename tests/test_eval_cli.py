@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -280,3 +285,87 @@ def test_a_librarys_own_tags(tmp_path: Path, music: Path) -> None:
 def test_reproduce_hangs_below() -> None:
     done = call("reproduce", "--help")
     assert done.exit_code == 0 and "published" in done.stdout
+
+
+def test_a_reader_that_has_enough_is_no_failure(tmp_path: Path) -> None:
+    made_up().save(saved := tmp_path / "a.npz")
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "tagkit", "eval", "--resamples=0", f"--predictions={saved}"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_is_fitted_on_the_test_split(tmp_path: Path) -> None:
+    made_up().save(tmp_path / "a.npz")
+    made_up(seed=1, split="test").save(tmp_path / "b.npz")
+    options = ("--predictions", tmp_path / "a.npz", "--validation-predictions", tmp_path / "b.npz")
+    done = call(*options)
+    assert done.exit_code == 2
+    assert "b.npz: speaks of test tracks" in done.stderr
+
+
+def test_what_is_saved_can_be_read_again_and_a_full_disk_costs_no_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up().save(tmp_path / "a.npz")
+    options = ("--predictions", tmp_path / "a.npz", "--resamples", 0, "--save")
+    done = call(*options, tmp_path / "b.predictions")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "should end in .npz" in done.stderr
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    done = call(*options, tmp_path / "b.npz")
+    assert done.exit_code == 1
+    assert "b.npz: cannot be written: No space left" in done.stderr
+    assert "PR-AUC macro" in done.stdout
+    assert not (tmp_path / "b.npz").exists()
+
+
+def test_lists_may_come_from_windows(arrays: Path) -> None:
+    for name in ("tags.txt", "artists.txt", "counts.txt"):
+        lines = (arrays / name).read_text()
+        (arrays / name).write_bytes(b"\xef\xbb\xbf" + lines.replace("\n", "\r\n").encode())
+    files = {"artists": arrays / "artists.txt", "train_counts": arrays / "counts.txt"}
+    done = call(*options(arrays, **files))
+    assert done.exit_code == 0, done.stderr
+    assert "resamples of 40 artists" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("tags.txt", "happy\nsad\nfilm\npiano\nhappy\n", "tags.txt: the tag 'happy' is there 2"),
+        ("tags.txt", None, "tags.txt: cannot be read as a list of tags: No such file"),
+        ("counts.txt", "900\n300\n200\n100\n-1\n", "counts.txt: .*-1 is below 0"),
+        ("artists.txt", None, "artists.txt: cannot be read as text: No such file"),
+    ],
+)
+def test_a_list_that_is_wrong_is_named(
+    arrays: Path, name: str, text: str | None, says: str
+) -> None:
+    if text is None:
+        (arrays / name).unlink()
+    else:
+        (arrays / name).write_text(text)
+    files = {"artists": arrays / "artists.txt", "train_counts": arrays / "counts.txt"}
+    done = call(*options(arrays, **files))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert re.search(says, done.stderr), done.stderr
+
+
+def test_an_empty_split_says_which_are_not(music: Path, model: Path) -> None:
+    (music / "a.wav").touch()
+    (music / "manifest.csv").write_text("path,tags,split\na.wav,happy,validation\n")
+    done = call("--model", model, "--data", music)
+    assert done.exit_code == 1
+    assert "no track in the split test (validation has 1: choose with --split)" in done.stderr

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tagkit.errors import UsageError
+from tagkit.errors import DataError, UsageError
 from tagkit.evaluation import drawing, plots
 from tagkit.evaluation.report import render, write_report
 from tagkit.evaluation.scores import Scores, Settings, score
@@ -173,5 +173,5 @@ def test_without_matplotlib_the_way_to_get_it_is_said(monkeypatch: pytest.Monkey
 def test_a_page_that_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     given = score(made_up(8).keep_tags([0]), None, Settings(resamples=0))
     for place in (tmp_path, tmp_path / "absent" / "report.html"):
-        with pytest.raises(UsageError, match="cannot be written"):
+        with pytest.raises(DataError, match="cannot be written"):
             write_report(given, place)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tagkit.data.dataset import Dataset
     from tagkit.errors import TagkitError
     from tagkit.evaluation.predictions import Predictions
+    from tagkit.inference.ensemble import Ensemble
     from tagkit.training.ensembles import Plan
     from tagkit.training.evidence import Evidence
 
@@ -88,32 +89,30 @@ def fit(
     settings = Settings(resamples=resamples, seed=seed)
     if format_ not in COMPARED:
         raise UsageError(f"no format is called {format_!r}", hint=", ".join(COMPARED))
-    if out.suffix != ".toml":
-        raise UsageError("an ensemble file ends in .toml", path=out)
-    evaluating.require_target(out)
+    evaluating.require_target(out, ".toml")
     _require_fair(split)
     members = ensembles.members(models)
     tally = Tally()
     reading = {"dataset": dataset, "tags": tags, "split": split_name, "mels": mels}
     source = evaluating.open_source(data, None, (), reading)
     if predictions:
-        said = _saved(predictions, models, source)
+        said = _saved(predictions, members, source)
     elif source is None:
         raise UsageError("nothing to fit on", hint="give --data, or --predictions for each model")
     else:
         listening = {"device": device, "windows": windows, "cache": cache}
         listening["jobs"] = jobs or os.cpu_count() or 1
-        said = [_listen(name, source.split(split), listening, tally) for name in models]
+        said = _listen(members, evaluating.require_tracks(source, split), listening, tally)
     evidence = gather([member.card for member in members.members], said)
     say(f"fitted on {len(evidence.ids):,} tracks, {len(evidence.tags)} tags")
     names = [member.card.name for member in members.members]
-    judged = compare(ensembles.out_of_fold(evidence, plan, names), settings)
+    judged = compare(ensembles.out_of_fold(evidence, plan, names), settings, micro=False)
     fitted = ensembles.fit(evidence, plan)
     ensembles.write(out, models, evidence, fitted, _notes(plan, evidence, split, source))
+    say(f"wrote {out}")
     for note in judged.notes:
         say(note)
     COMPARED[format_](judged)
-    say(f"wrote {out}")
     if tally.counts["failed"]:
         raise typer.Exit(1)
 
@@ -130,34 +129,43 @@ def _require_fair(split: str) -> None:
         raise UsageError(f"no split is called {split!r}", hint="validation")
 
 
-def _saved(files: list[Path], models: list[str], source: Dataset | None) -> list[Predictions]:
-    """What was said before; where the dataset is at hand, none of it of test tracks."""
+def _saved(files: list[Path], models: Ensemble, source: Dataset | None) -> list[Predictions]:
+    """What each model said before, none of it of test tracks."""
     from tagkit.evaluation.predictions import load
 
-    if len(files) != len(models):
+    if len(files) != len(models.members):
         raise UsageError(
-            f"{len(files)} predictions of {len(models)} models", hint="one for each, in their order"
+            f"{len(files)} predictions of {len(models.members)} models",
+            hint="one for each, in their order",
         )
     said = [load(file) for file in files]
     test = {track.id for track in source.split("test").tracks} if source is not None else set()
-    for file, found in zip(files, said, strict=True):
-        if test & set(found.ids):
+    for file, found, member in zip(files, said, models.members, strict=True):
+        if found.split == "test" or test & set(found.ids):
             raise UsageError("speaks of test tracks, and nothing is fitted on those", path=file)
+        if found.name != member.card.name:
+            raise UsageError(
+                f"is what {found.name} says, not {member.card.name}",
+                path=file,
+                hint="give the predictions in the models' order",
+            )
     return said
 
 
-def _listen(name: str, tracks: Dataset, listening: dict[str, Any], tally: Tally) -> Predictions:
+def _listen(
+    members: Ensemble, tracks: Dataset, listening: dict[str, Any], tally: Tally
+) -> list[Predictions]:
     from tagkit.cli.writing import progress
-    from tagkit.evaluation.predict import predict
+    from tagkit.evaluation.predict import predict_each
 
-    with progress(f"listen ({name})", len(tracks.tracks)) as advance:
+    with progress("listen", len(tracks.tracks)) as advance:
 
         def done(error: TagkitError | None) -> None:
             if error is not None:
                 tally.fail(error)
             advance("")
 
-        return predict([name], tracks, on_track=done, **listening)
+        return predict_each(members, tracks, on_track=done, **listening)
 
 
 def _notes(plan: Plan, evidence: Evidence, split: str, source: Dataset | None) -> str:

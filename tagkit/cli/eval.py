@@ -140,9 +140,9 @@ def evaluate(
         raise UsageError(f"no format is called {format_!r}", hint=", ".join(FORMATS))
     if compare and (model or predictions or report or save):
         raise UsageError("--compare stands alone", hint="name the models after --compare only")
-    for target in (report, save):
+    for target, suffix in ((report, ""), (save, ".npz")):
         if target is not None:
-            evaluating.require_target(target)
+            evaluating.require_target(target, suffix)
     if report is not None:
         drawing.require()
     reading = {"dataset": dataset, "tags": tags, "split": split_name, "mels": mels}
@@ -167,11 +167,13 @@ def evaluate(
             validation_predictions, validation_labels, vocabulary, logits=logits
         )
         scores = run.score(model or (), files, fitting, validation)
-        if save is not None:
-            scores.predictions.save(save)
-        if report is not None:
-            write_report(scores, report)
-        FORMATS[format_](scores)
+        try:
+            if save is not None:
+                scores.predictions.save(save)
+            if report is not None:
+                write_report(scores, report)
+        finally:  # a full disk does not cost what was listened for
+            FORMATS[format_](scores)
     run.end()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 
 from tagkit.cli.writing import Tally, progress, say, track
-from tagkit.errors import UsageError
+from tagkit.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from tagkit.data.dataset import Dataset
@@ -77,6 +78,10 @@ class Evaluating:
         from tagkit.evaluation import scores
 
         saved, fitted = files.read(), fitting.read()
+        if fitted is not None and fitted.split == "test":
+            raise UsageError(
+                "speaks of test tracks, and nothing is fitted on those", path=fitting.predictions
+            )
         if (saved is None) == (self.dataset is None):
             raise UsageError("give either a dataset or --predictions", hint="tagkit eval --help")
         if saved is not None and models:
@@ -129,7 +134,7 @@ class Evaluating:
         from tagkit.evaluation.predict import predict
 
         assert self.dataset is not None
-        chosen = self.dataset.split(split)
+        chosen = require_tracks(self.dataset, split)
         with progress(f"listen ({split})", len(chosen.tracks)) as advance:
 
             def done(error: TagkitError | None) -> None:
@@ -139,10 +144,11 @@ class Evaluating:
 
             found = predict(models, chosen, on_track=done, **self.listening)
         columns = [self.dataset.outputs.index(name) for name in found.outputs]
-        if missing := len(self.dataset.outputs) - len(columns):
+        if split == self.split and (missing := len(self.dataset.outputs) - len(columns)):
             say(f"{found.name}: {missing} of {len(self.dataset.outputs)} tags are none of its own")
         train = self.dataset.split("train")
-        return replace(found, train_counts=train.counts[columns] if train.tracks else None)
+        counts = train.counts[columns] if train.tracks else None
+        return replace(found, train_counts=counts, split=split)
 
 
 def open_source(
@@ -168,8 +174,25 @@ def open_source(
     return open_dataset(data, Data(**reading))
 
 
-def require_target(path: Path) -> None:
-    """Raise UsageError where no file can be written: before hours of listening, not after them."""
+def require_tracks(dataset: Dataset, split: str) -> Dataset:
+    """Return the split. Raises DataError where it is empty, with those that are not."""
+    chosen = dataset.split(split)
+    if not chosen.tracks:
+        sizes = Counter(track.split for track in dataset.tracks)
+        there = ", ".join(f"{name} has {count:,}" for name, count in sizes.items())
+        raise DataError(
+            f"{dataset.name} has no track in the split {split}",
+            path=dataset.root,
+            hint=f"{there}: choose with --split" if there else None,
+        )
+    return chosen
+
+
+def require_target(path: Path, suffix: str = "") -> None:
+    """Raise UsageError where no file can be written, or none of another ending is wanted: before hours
+    of listening, not after them."""
+    if suffix and path.suffix != suffix:
+        raise UsageError(f"should end in {suffix}", path=path, hint="by that it is known again")
     if path.exists() and not path.is_file():
         raise UsageError("is no regular file", path=path)
     if not path.absolute().parent.is_dir():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -59,15 +58,10 @@ def analyse(
 
 
 def _load(ensemble: Ensemble, windows: int, jobs: int, device: str) -> Analyser:
-    import torch
-
-    from tagkit.inference.pipeline import Analyser, pick_device
+    from tagkit.inference.pipeline import Analyser, leave_cores_to_decoding, pick_device
     from tagkit.weights import bundle
 
-    if "OMP_NUM_THREADS" not in os.environ:
-        # Decoding needs the other cores. Networks this small gain little from many threads, and their
-        # threads wait for each other by spinning: two runs on two cores took 11 s, not 4.
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
+    leave_cores_to_decoding()
     bundles = [bundle.load(member.path) for member in ensemble.members]
     return Analyser(bundles, device=pick_device(device), windows=windows, jobs=jobs)
 

@@ -68,9 +68,10 @@ def _unreadable(path: Path, error: BaseException) -> DataError:
 def read_lines(path: Path) -> list[str]:
     """Return a text file's lines without their ends; blank lines at the end do not count."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot be read as text: {error}", path=path) from error
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot be read as text: {reason}", path=path) from error
     while lines and not lines[-1].strip():
         lines.pop()
     return [line.strip() for line in lines]

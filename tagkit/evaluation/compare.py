@@ -49,18 +49,21 @@ class Comparison:
     notes: tuple[str, ...]
 
 
-def compare(given: Sequence[Predictions], settings: Settings | None = None) -> Comparison:
+def compare(
+    given: Sequence[Predictions], settings: Settings | None = None, *, micro: bool = True
+) -> Comparison:
     """Compare models, the first being what the others are measured against.
 
-    Tracks are matched by id, tags by spelling; what not all models have is left out, and noted. Raises
-    DataError where nothing is left, where ids repeat, and where labels differ.
+    ``micro``: also over all tags at once, which asks that one model's scores are alike from tag to
+    tag, as ranks are not. Tracks are matched by id, tags by spelling; what not all models have is
+    left out, and noted. Raises DataError where nothing is left, where ids repeat, and where labels differ.
     """
     settings = settings or Settings()
     if len(given) < 2:
         raise DataError("one model cannot be compared", hint="name at least two")
     shared, notes = _shared(given)
     weights = bootstrap.weigh(shared[0].artists, max(1, settings.resamples), settings.seed)
-    judged = [_judge(predictions, weights) for predictions in shared]
+    judged = [_judge(predictions, weights, micro) for predictions in shared]
     first_values, first_draws = judged[0]
     models = []
     for number, (predictions, (values, draws)) in enumerate(zip(shared, judged, strict=True)):
@@ -77,21 +80,25 @@ _Values = dict[str, float]
 _Draws = dict[str, bootstrap.FloatArray]
 
 
-def _judge(predictions: Predictions, weights: bootstrap.Weights) -> tuple[_Values, _Draws]:
+def _judge(
+    predictions: Predictions, weights: bootstrap.Weights, micro: bool
+) -> tuple[_Values, _Draws]:
     labels, scores = predictions.labels, predictions.scores
     draws = bootstrap.resample(labels, scores, weights)
     precision, roc = metrics.average_precision, metrics.roc_auc
-    return {
+    found = {
         "pr_auc_macro": metrics.macro(precision(labels, scores)),
         "roc_auc_macro": metrics.macro(roc(labels, scores)),
-        "pr_auc_micro": metrics.micro(precision, labels, scores),
-        "roc_auc_micro": metrics.micro(roc, labels, scores),
-    }, {
+    }
+    drawn = {
         "pr_auc_macro": bootstrap.macro(draws.pr_auc),
         "roc_auc_macro": bootstrap.macro(draws.roc_auc),
-        "pr_auc_micro": draws.micro_pr_auc,
-        "roc_auc_micro": draws.micro_roc_auc,
     }
+    if micro:
+        found["pr_auc_micro"] = metrics.micro(precision, labels, scores)
+        found["roc_auc_micro"] = metrics.micro(roc, labels, scores)
+        drawn |= {"pr_auc_micro": draws.micro_pr_auc, "roc_auc_micro": draws.micro_roc_auc}
+    return found, drawn
 
 
 def _difference(value: float, draws: bootstrap.FloatArray) -> Difference:

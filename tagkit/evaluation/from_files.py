@@ -11,7 +11,7 @@ from tagkit.errors import DataError, UsageError
 from tagkit.evaluation import predictions
 from tagkit.evaluation.arrays import read_lines, read_npy
 from tagkit.evaluation.predictions import Predictions
-from tagkit.weights.convert import Labels, read_labels
+from tagkit.weights.convert import read_labels
 
 
 def read(
@@ -41,7 +41,7 @@ def read(
                 path=path,
                 hint="give --labels FILE.npy and --tags FILE.txt, or a .npz made by --save",
             )
-        found = _plain(path, labels, read_labels(tags), logits)
+        found = _plain(path, labels, tags, logits)
     parts = vars(found).copy()
     if artists is not None:
         parts["artists"] = tuple(read_lines(artists))
@@ -52,7 +52,8 @@ def read(
     return Predictions(**parts)
 
 
-def _plain(path: Path, labels: Path, tags: Labels, logits: bool) -> Predictions:
+def _plain(path: Path, labels: Path, vocabulary: Path, logits: bool) -> Predictions:
+    tags = read_labels(vocabulary)
     scores = read_npy(path)
     if logits:
         scores = _sigmoid(scores)
@@ -68,8 +69,9 @@ def _plain(path: Path, labels: Path, tags: Labels, logits: bool) -> Predictions:
             scores, truth, tags.outputs, tags.tags, ids, unknown, unknown, name=path.stem
         )
     except DataError as error:
-        where = labels if error.message.startswith("labels") else path
-        raise DataError(error.message, path=where, hint=error.hint) from error
+        speaks_of = {"labels": labels, "the tag": vocabulary}
+        where = (file for word, file in speaks_of.items() if error.message.startswith(word))
+        raise DataError(error.message, path=next(where, path), hint=error.hint) from error
 
 
 def _sigmoid(logits: NDArray[np.generic]) -> NDArray[np.float64]:
@@ -81,11 +83,14 @@ def _sigmoid(logits: NDArray[np.generic]) -> NDArray[np.float64]:
 
 def _counts(path: Path) -> NDArray[np.int64]:
     try:
-        return np.array([int(line) for line in read_lines(path)], np.int64)
+        found = np.array([int(line) for line in read_lines(path)], np.int64)
+        if (found < 0).any():
+            raise ValueError(f"{found.min()} is below 0")
+        return found
     except (ValueError, OverflowError) as error:
         raise DataError(
             f"holds something else than a whole number a line: {error}", path=path
-        ) from (error)
+        ) from error
 
 
 def _require_as_many(path: Path, found: int, wanted: int, of: str) -> None:

@@ -22,7 +22,7 @@ from tagkit.evaluation.matching import judge, match
 from tagkit.evaluation.predictions import Predictions
 from tagkit.inference import ensemble
 from tagkit.inference.ensemble import Ensemble
-from tagkit.inference.pipeline import Analyser, Task, pick_device
+from tagkit.inference.pipeline import Analyser, Task, leave_cores_to_decoding, pick_device
 from tagkit.weights import bundle
 
 FloatArray = NDArray[np.float32]
@@ -56,11 +56,44 @@ def predict(
     where no tag or no track is left, WeightsError and UsageError as listening does.
     """
     chosen = models if isinstance(models, Ensemble) else ensemble.load(models)
-    if not dataset.tracks:
-        raise DataError(f"{dataset.name} has no track in this split", path=dataset.root)
     if context and chosen.context is None:
         raise UsageError(f"{chosen.name} has no context", hint="fit one with tagkit ensemble fit")
     match(chosen, dataset)  # said before hours of listening, not after them
+    kept, outputs = _hear(chosen, dataset, device, windows, jobs, cache, on_track)
+    return judge(chosen, outputs, kept, context=chosen.context if context else None)
+
+
+def predict_each(
+    models: Ensemble,
+    dataset: Dataset,
+    *,
+    device: str = "auto",
+    windows: int = 16,
+    jobs: int = 2,
+    cache: Path = Path("cache"),
+    on_track: Callable[[TagkitError | None], None] = lambda _: None,
+) -> list[Predictions]:
+    """As :func:`predict`, of each member of ``models`` by itself; each file is decoded once for all."""
+    alone = [ensemble.load([str(member.path)]) for member in models.members]
+    for member in alone:
+        match(member, dataset)
+    kept, outputs = _hear(models, dataset, device, windows, jobs, cache, on_track)
+    return [judge(member, [said], kept) for member, said in zip(alone, outputs, strict=True)]
+
+
+def _hear(
+    chosen: Ensemble,
+    dataset: Dataset,
+    device: str,
+    windows: int,
+    jobs: int,
+    cache: Path,
+    on_track: Callable[[TagkitError | None], None],
+) -> tuple[Dataset, list[FloatArray]]:
+    """The tracks that could be heard, and each member's probabilities (tracks, outputs) for them."""
+    if not dataset.tracks:
+        raise DataError(f"{dataset.name} has no track in this split", path=dataset.root)
+    leave_cores_to_decoding()
     bundles = [bundle.load(member.path) for member in chosen.members]
     analyser = Analyser(bundles, device=pick_device(device), windows=windows, jobs=jobs)
     if dataset.kind == "mel":
@@ -77,8 +110,7 @@ def predict(
             f"none of the {len(dataset.tracks):,} tracks could be heard", path=dataset.root
         )
     outputs = [np.stack(rows) for rows in zip(*(item.outputs for item in heard), strict=True)]
-    kept = dataset.keep(item.track for item in heard)
-    return judge(chosen, outputs, kept, context=chosen.context if context else None)
+    return dataset.keep(item.track for item in heard), outputs
 
 
 def _listen(analyser: Analyser, ids: Sequence[str], dataset: Dataset) -> Iterator[Heard]:

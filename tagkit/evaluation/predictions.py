@@ -1,12 +1,13 @@
 """What a model said about labelled tracks: enough to score, compare and combine without listening again.
 
 Saved as a ``.npz`` of plain arrays (no pickles): ``scores``, ``labels``, ``outputs``, ``tag_names``,
-``tag_categories``, ``ids``, ``artists``, ``albums``, ``name``, and where known ``thresholds`` and
-``train_counts``.
+``tag_categories``, ``ids``, ``artists``, ``albums``, ``name``, ``split``, and where known
+``thresholds`` and ``train_counts``.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +31,8 @@ class Predictions:
     ``scores`` (tracks, tags) float32 in [0, 1]; ``labels`` (tracks, tags) bool; ``outputs``, ``tags``
     (tags,): as the dataset spells them and what they mean. ``ids``, ``artists``, ``albums`` (tracks,):
     artist and album "" where unknown. ``thresholds`` (tags,): the model's own, or None.
-    ``train_counts`` (tags,): how many training tracks have each tag, or None.
+    ``train_counts`` (tags,): how many training tracks have each tag, or None. ``split``: which of the
+    dataset's the tracks are, or "" where unknown.
     """
 
     scores: FloatArray
@@ -43,6 +45,7 @@ class Predictions:
     name: str = ""
     thresholds: FloatArray | None = None
     train_counts: NDArray[np.int64] | None = None
+    split: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scores", _scores(self.scores))
@@ -61,6 +64,11 @@ class Predictions:
             self._require_length(part, tags, "tags")
         for part in ("ids", "artists", "albums"):
             self._require_length(part, tracks, "tracks")
+        if twice := [name for name, count in Counter(self.outputs).items() if count > 1]:
+            raise DataError(
+                f"the tag {twice[0]!r} is there {self.outputs.count(twice[0])} times",
+                hint="a tag is one column",
+            )
 
     def _require_length(self, part: str, wanted: int, of: str) -> None:
         given = getattr(self, part)
@@ -105,6 +113,7 @@ class Predictions:
             "artists": _texts(self.artists),
             "albums": _texts(self.albums),
             "name": _texts([self.name]),
+            "split": _texts([self.split]),
         }
         for part in ("thresholds", "train_counts"):
             if (given := getattr(self, part)) is not None:
@@ -133,6 +142,8 @@ def load(path: Path) -> Predictions:
             name=_strings(arrays["name"])[0],
             thresholds=arrays.get("thresholds"),
             train_counts=arrays.get("train_counts"),
+            # Absent from files of before it was kept.
+            split=_strings(arrays["split"])[0] if "split" in arrays else "",
         )
     except KeyError as error:
         raise DataError(
@@ -146,10 +157,11 @@ def load(path: Path) -> Predictions:
 
 def _scores(values: NDArray[Any]) -> FloatArray:
     found = np.asarray(values)
-    if found.ndim != 2 or not np.issubdtype(found.dtype, np.number) or not found.size:
+    real = np.issubdtype(found.dtype, np.integer) or np.issubdtype(found.dtype, np.floating)
+    if found.ndim != 2 or not real or not found.size:
         raise DataError(
             f"scores are {found.dtype} of shape {_shape(found)}",
-            hint="they must be numbers, tracks × tags, at least one of each",
+            hint="they must be real numbers, tracks × tags, at least one of each",
         )
     if not np.isfinite(found).all():
         row, column = np.argwhere(~np.isfinite(found))[0]

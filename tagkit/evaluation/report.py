@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from tagkit import __version__
-from tagkit.errors import UsageError
+from tagkit.errors import DataError
 from tagkit.evaluation import plots
 from tagkit.evaluation.cuts import Decided
 from tagkit.evaluation.drawing import printable
@@ -58,14 +58,14 @@ svg text {{ font-family: inherit !important; }}
 
 
 def write_report(scores: Scores, path: Path) -> None:
-    """Write the page to ``path``, whole or not at all. Raises UsageError without matplotlib, and where
-    the file cannot be written."""
+    """Write the page to ``path``, whole or not at all. Raises UsageError without matplotlib, and
+    DataError where the file cannot be written."""
     try:
         with whole(path) as file:
             for piece in render(scores):
                 file.write(piece.encode())
     except OSError as error:
-        raise UsageError(f"cannot be written: {error.strerror or error}", path=path) from error
+        raise DataError(f"cannot be written: {error.strerror or error}", path=path) from error
 
 
 def render(scores: Scores) -> Iterator[str]:

@@ -7,6 +7,7 @@ Models that hear the same front end share its computation.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -74,6 +75,16 @@ def pick_device(name: str) -> torch.device:
     if not have[name]:
         raise UsageError(f"this machine has no usable {name} device", hint="try --device auto")
     return torch.device(name)
+
+
+def leave_cores_to_decoding() -> None:
+    """Let torch compute with half the cores, unless OMP_NUM_THREADS says how many it shall have.
+
+    Decoding needs the others. Networks this small gain little from many threads, and their threads
+    wait for each other by spinning: two runs on two cores took 11 s, not 4.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
 
 
 class Analyser:

@@ -65,13 +65,21 @@ class Evidence:
         """
         from sklearn.model_selection import GroupKFold
 
-        groups = [artist or f"\0{row}" for row, artist in enumerate(self.artists)]
-        if (artists := len(set(groups))) < count:
+        if self.groups < count:
             raise DataError(
-                f"{artists} artists cannot be split into {count} folds",
+                f"{self.groups} artists cannot be split into {count} folds",
                 hint="fit on more tracks, or ask for fewer --folds",
             )
-        yield from GroupKFold(count).split(self.labels, groups=groups)
+        yield from GroupKFold(count).split(self.labels, groups=self._groups)
+
+    @property
+    def groups(self) -> int:
+        """How many artists there are."""
+        return len(set(self._groups))
+
+    @property
+    def _groups(self) -> list[str]:
+        return [artist or f"\0{row}" for row, artist in enumerate(self.artists)]
 
 
 def gather(cards: Sequence[Card], predictions: Sequence[Predictions]) -> Evidence:

@@ -66,9 +66,10 @@ def read_labels(path: str | os.PathLike[str]) -> Labels:
     WeightsError, with the line.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise WeightsError(f"cannot be read as a list of tags: {error}", path=path) from error
+        reason = getattr(error, "strerror", None) or error
+        raise WeightsError(f"cannot be read as a list of tags: {reason}", path=path) from error
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     labels = [_label(line, path) for line in lines]
     return Labels(tuple(spelling for spelling, _ in labels), tuple(tag for _, tag in labels))
