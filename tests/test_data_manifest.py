@@ -69,14 +69,20 @@ def test_without_splits_artists_are_dealt_out_the_same_way_each_time(tmp_path: P
     assert manifest.read(path) == found
 
 
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    found = manifest.read(table(tmp_path / "x.csv", ROWS))
-    manifest.write(found, tmp_path / "manifest.csv")
-    again = manifest.read(tmp_path / "manifest.csv")
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
+def test_what_is_written_is_read_back(tmp_path: Path, ending: str) -> None:
+    odd = ('"d/new\nline, \udcff.mp3"', "sad", "test", '"C, D"', "tab\there")
+    text = table(tmp_path / "x.csv", ROWS).read_bytes()
+    line = (",".join(odd) + "\n").encode("utf-8", "surrogateescape")
+    (tmp_path / "x.csv").write_bytes(text + line)
+    found = manifest.read(tmp_path / "x.csv")
+    assert found.tracks[-1].path == "d/new\nline, \udcff.mp3"
+    manifest.write(found, tmp_path / f"manifest.{ending}")
+    again = manifest.read(tmp_path / f"manifest.{ending}")
     assert (again.outputs, again.tags, again.tracks) == (found.outputs, found.tags, found.tracks)
     (tmp_path / "elsewhere").mkdir()
-    manifest.write(found, tmp_path / "elsewhere" / "manifest.csv")
-    moved = manifest.read(tmp_path / "elsewhere" / "manifest.csv")
+    manifest.write(found, tmp_path / "elsewhere" / f"manifest.{ending}")
+    moved = manifest.read(tmp_path / "elsewhere" / f"manifest.{ending}")
     assert moved.root / moved.tracks[0].path == tmp_path / "a/1.mp3"
 
 
@@ -85,6 +91,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     [
         (("a.mp3", "happpy", "train"), "line 3: no tag is called 'happpy'", "did you mean happy"),
         (("a.mp3", "zzzzzzzz", "train"), "line 3: no tag is called 'zzzzzzzz'", "category---name"),
+        (("a.mp3", "mood---this/that", "train"), "line 3: no tag is called", "no name has ; /"),
         (("a.mp3", "feeling---blue", "train"), "line 3: no tag is called", "mood, theme"),
         (("a.mp3", "happy", "dev"), "line 3: split is 'dev'", "train, validation, test"),
         (("a.mp3", "happy", ""), "line 3: split is ''", "no split at all"),
@@ -181,3 +188,15 @@ def test_columns_without_a_path_are_shown(tmp_path: Path, text: str) -> None:
     with pytest.raises(DataError, match=r"has no column path .*it says: ") as caught:
         manifest.read(tmp_path / "m.csv")
     assert text.splitlines()[0].split(",")[0] in str(caught.value)
+
+
+def test_a_category_in_capitals_is_one(tmp_path: Path) -> None:
+    found = manifest.read(table(tmp_path / "m.csv", [("1.mp3", "Mood---Sunny", "train", "", "")]))
+    assert found.tags == (Tag("sunny", "mood"),)
+
+
+def test_a_name_that_no_disk_takes_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "1.mp3").touch()
+    rows = [(name, "happy", "train", "", "") for name in ("1.mp3", "x" * 5000)]
+    found = open_dataset(table(tmp_path / "m.csv", rows), Data())
+    assert found.warnings[0].startswith("1 files are missing")

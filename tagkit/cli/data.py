@@ -102,7 +102,7 @@ def check(
 
 @app.command()
 def manifest(
-    out: Annotated[Path, typer.Option("--out", help="The CSV to write.")],
+    out: Annotated[Path, typer.Option("--out", help="The file to write: .csv, .tsv or .jsonl.")],
     folder: FolderArgument = None,
     dataset: KindOption = "",
     tags: TagsOption = "",

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,7 @@ def examine(
     given, for a progress bar.
     """
     paths = list(dict.fromkeys(track.path for track in dataset.tracks))
-    missing = [path for path in paths if not (dataset.root / path).is_file()]
+    missing = [path for path in paths if not _is_there(dataset.root / path)]
     there = [path for path in paths if path not in set(missing)]
     found = _probed(dataset, there, jobs, show) if probe else {}
     same: dict[str, list[str]] = {}
@@ -109,12 +110,19 @@ def _probed(
     return results
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder that is closed to us, a name that no disk takes
+        return False
+
+
 def usable(dataset: Dataset) -> Dataset:
     """The tracks whose file is there, with warnings of all that is wrong. Raises DataError for none."""
     there: list[Track] = []
     missing: list[Track] = []
     for track in dataset.tracks:
-        (there if (dataset.root / track.path).is_file() else missing).append(track)
+        (there if _is_there(dataset.root / track.path) else missing).append(track)
     if not there:
         first = dataset.root / missing[0].path if missing else dataset.root
         raise DataError(

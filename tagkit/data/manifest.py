@@ -19,7 +19,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tagkit.data.dataset import SPLITS, Dataset, Track
 from tagkit.data.grouping import split_by_group
@@ -109,23 +109,34 @@ def read_manifest(manifest: Path, root: Path) -> list[Item]:
 
 
 def write(dataset: Dataset, manifest: Path) -> None:
-    """Write a dataset as CSV whose paths start from ``manifest``'s folder, or are absolute where they
-    lie elsewhere. Raises DataError."""
-    meant = dict(zip(dataset.outputs, dataset.tags, strict=True))
-    home = manifest.absolute().parent
+    """Write a dataset as JSONL, TSV or CSV, by the file's ending. Paths start from ``manifest``'s folder,
+    or are absolute where they lie elsewhere. Raises DataError."""
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for track in dataset.tracks:
-        path = (dataset.root / track.path).absolute()
-        shown = path.relative_to(home) if path.is_relative_to(home) else path
-        tags = ";".join(sorted({spelling(meant[tag]) for tag in track.tags}))
-        table.writerow((shown.as_posix(), tags, track.split, track.artist, track.album))
+    if manifest.suffix == ".jsonl":
+        for row in _rows(dataset, manifest.absolute().parent):
+            text.write(json.dumps(row) + "\n")
+    else:
+        delimiter = "\t" if manifest.suffix == ".tsv" else ","
+        table = csv.DictWriter(text, COLUMNS, delimiter=delimiter, lineterminator="\n")
+        table.writeheader()
+        for row in _rows(dataset, manifest.absolute().parent):
+            table.writerow(row | {"tags": ";".join(row["tags"])})
     try:
         with whole(manifest) as file:
             file.write(text.getvalue().encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise DataError(f"cannot be written: {error.strerror or error}", path=manifest) from error
+
+
+def _rows(dataset: Dataset, home: Path) -> Iterator[dict[str, Any]]:
+    """A track as the manifest in the folder ``home`` says it, by column."""
+    meant = dict(zip(dataset.outputs, dataset.tags, strict=True))
+    for track in dataset.tracks:
+        path = (dataset.root / track.path).absolute()
+        shown = path.relative_to(home) if path.is_relative_to(home) else path
+        tags = sorted({spelling(meant[tag]) for tag in track.tags})
+        cells = (shown.as_posix(), tags, track.split, track.artist, track.album)
+        yield dict(zip(COLUMNS, cells, strict=True))
 
 
 def spelling(tag: Tag) -> str:
@@ -154,9 +165,9 @@ def _split(line: _Line, manifest: Path) -> str:
 def _meaning(text: str, manifest: Path, line: int) -> Tag:
     if known(text):
         return canonical(text)
-    own = _OWN.fullmatch(text)
+    own = _OWN.fullmatch(text.lower())
     if own and own["category"] in CATEGORIES and own["name"].strip():
-        return Tag(own["name"].strip().lower(), own["category"])
+        return Tag(own["name"].strip(), own["category"])
     try:
         return canonical(text)
     except VocabularyError as error:
@@ -166,7 +177,7 @@ def _meaning(text: str, manifest: Path, line: int) -> Tag:
         raise DataError(
             f"line {line}: {error.message}",
             path=manifest,
-            hint=f"{near} write category---name, with {', '.join(CATEGORIES)}",
+            hint=f"{near} write category---name, with {', '.join(CATEGORIES)}; no name has ; / , or |",
         ) from error
 
 
