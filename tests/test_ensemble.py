@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tagkit import models
-from tagkit.errors import TagkitError, UsageError, WeightsError
+from tagkit.errors import UsageError, WeightsError
 from tagkit.inference import ensemble, ensemble_file
 from tagkit.inference.context import Context
 from tagkit.thresholds import DEFAULT_THRESHOLD
@@ -206,7 +206,8 @@ def test_another_threshold_in_a_card_is_the_same_model(tmp_path: Path) -> None:
         ('members = ["a"]\nweights = [-1]', "weights"),
         ('members = ["a"]\ncombine = "learned"', "combiner"),
         ('members = ["a"]\n[thresholds]\nhappy = 3', "thresholds"),
-        ('members = ["a"]\n[thresholds]\nhapy = 0.3', "happy"),
+        ('members = ["a"]\n[thresholds]\nhapy = 0.3', r"bad\.toml: no tag .*happy"),
+        ('members = ["a", "b"]\ncombine = "learned"\ncombiner = "a"', "it is no combiner"),
         ('members = ["a", "b"]\n[tag_weights]\nhappy = [1]', "tag_weights"),
         ('members = ["a", "b"]\n[tag_weights]\nhappy = [0, 0]', "tag_weights"),
         ('members = ["a", "b"]\n[tag_weights]\npiano = [1, 0]', "do not know it"),
@@ -221,7 +222,7 @@ def test_another_threshold_in_a_card_is_the_same_model(tmp_path: Path) -> None:
 def test_malformed_files_say_what_is_wrong(pair: tuple[Path, Path], text: str, word: str) -> None:
     toml = pair[0].parent / "bad.toml"
     toml.write_text(text)
-    with pytest.raises(TagkitError, match=word):
+    with pytest.raises(WeightsError, match=word):
         ensemble.load([str(toml)])
 
 

@@ -18,7 +18,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tagkit.errors import UsageError, WeightsError
+from tagkit.errors import UsageError, VocabularyError, WeightsError
 from tagkit.inference import ensemble_file
 from tagkit.inference.context import Context
 from tagkit.thresholds import DEFAULT_THRESHOLD
@@ -165,12 +165,17 @@ def _from_toml(path: Path) -> Ensemble:
     def by_tag(table: Mapping[str, Value]) -> dict[Tag, Value]:
         return {canonical(name, found.tags): value for name, value in table.items()}
 
-    found = replace(
-        found,
-        own_thresholds=by_tag(says.thresholds),
-        tag_weights=by_tag(says.tag_weights),
-        own_context_thresholds=by_tag(says.context_thresholds),
-    )
+    if found.combiner is not None and read_card(found.combiner).front_end is not None:
+        raise WeightsError("hears audio: it is no combiner", path=found.combiner)
+    try:
+        found = replace(
+            found,
+            own_thresholds=by_tag(says.thresholds),
+            tag_weights=by_tag(says.tag_weights),
+            own_context_thresholds=by_tag(says.context_thresholds),
+        )
+    except VocabularyError as error:
+        raise WeightsError(error.message, path=path, hint=error.hint) from error
     with naming(path):
         _ = found.weights  # what is wrong with them is said now
     return found
