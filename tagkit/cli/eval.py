@@ -128,6 +128,8 @@ def evaluate(
     ROC-AUC and PR-AUC; precision, recall and F1 at thresholds; calibration; overall, by tag and by
     group of tags. Thresholds are fitted on the validation split, never on what is scored. Intervals
     are 95 %, by resampling artists. Beside each figure stands popularity's, which hears nothing.
+
+    What was heard is kept by --save, at the end; an evaluation that is interrupted keeps nothing.
     """
     if context.invoked_subcommand is not None:
         return
