@@ -30,7 +30,7 @@ from tagkit.training.runs import Run
 from tagkit.training.teachers import Teachers, gather
 from tagkit.vocab import canonical
 from tagkit.weights import bundle
-from tests import library, media
+from tests import forked, library, media
 
 TAGS = tuple(canonical(name) for name in ("happy", "sad", "piano"))
 
@@ -169,9 +169,9 @@ def test_the_train_command_makes_a_student_that_tags(tmp_path: Path, home: Path)
     assert -1 <= said["test"]["rank_correlation"] <= 1
     card = bundle.read_card(tmp_path / "mine.safetensors")
     assert {tag.name for tag in card.tags} == {canonical(name).name for name in library.TAGS}
-    tagged = library.run(
+    tagged = forked.tagkit(
         home, "tag", music / "1.wav", "--model", tmp_path / "mine.safetensors", "--all-tags"
-    )
+    ).wait()
     assert tagged.returncode == 0, tagged.stderr
 
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +16,7 @@ from typer.testing import CliRunner
 
 from tagkit.cli.main import app
 from tagkit.weights import bundle
-from tests import library, tones
+from tests import forked, tones
 
 
 @pytest.fixture(scope="module")
@@ -69,33 +66,34 @@ def test_a_trained_bundle_knows_how_good_it_is_and_tags(
         f"--model {path}",
     ):
         assert word in done.stderr
-    tagged = library.run(home, "tag", dataset / "test0.wav", "--model", path, "--all-tags")
+    tagged = forked.tagkit(home, "tag", dataset / "test0.wav", "--model", path, "--all-tags").wait()
     assert tagged.returncode == 0, tagged.stderr
     assert set(json.loads(tagged.stdout)["probabilities"]) == set(tones.TONES)
 
 
-def test_killed_again_and_again_the_result_is_that_of_one_run(
+def test_killed_or_interrupted_the_result_is_that_of_one_run(
     given: list[str], tmp_path: Path, home: Path
 ) -> None:
-    settings = ("--set", "train.epochs=30", "--set", "augment.mixup=1.0")
+    settings = ("--set", "train.epochs=16", "--set", "augment.mixup=1.0")
     whole = train(*given, *settings, "--run", tmp_path / "whole")
     assert whole.exit_code == 0, whole.output
     cut = tmp_path / "cut"
-    command = [sys.executable, "-m", "tagkit", *given, *settings, "--run", str(cut), "--resume"]
-    for _ in range(2):
+    given[-1] = "2"  # processes that read: they end with the one that trains
+    for blow in (signal.SIGKILL, signal.SIGINT):
         before = _epochs(cut)
-        process = subprocess.Popen(
-            command,
-            env=library.environment(home),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        started = forked.tagkit(home, *given, *settings, "--run", cut, "--resume")
         deadline = time.monotonic() + 60
-        while _epochs(cut) < before + 3 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL and before + 3 <= _epochs(cut) < 30
-    done = library.run(home, *given, *settings, "--run", cut, "--resume")
+        while _epochs(cut) < before + 2 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert started.process.pid is not None
+        os.kill(started.process.pid, blow)
+        done = started.wait()
+        assert before + 2 <= _epochs(cut) < 16 and not done.stdout
+        if blow == signal.SIGINT:
+            assert done.returncode == 130 and "everything finished is kept" in done.stderr
+        else:
+            assert done.returncode == -signal.SIGKILL
+    done = forked.tagkit(home, *given, *settings, "--run", cut, "--resume").wait()
     assert done.returncode == 0, done.stderr
     assert tensors(cut / "tones.safetensors") == tensors(tmp_path / "whole" / "tones.safetensors")
     assert json.loads(done.stdout)["test"] == json.loads(whole.stdout)["test"]
@@ -110,15 +108,13 @@ def _epochs(run: Path) -> int:
 def test_a_full_disk_ends_in_words_and_leaves_nothing_half_written(
     given: list[str], tmp_path: Path, home: Path
 ) -> None:
-    def small_files() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
     run = tmp_path / "run"
-    done = library.run(home, *given, "--run", run, preexec_fn=small_files)
+    done = forked.tagkit(home, *given, "--run", run, largest_file=20_000).wait()
     assert done.returncode != 0
     assert "best.pt" in done.stderr and "cannot be written" in done.stderr
     assert "--resume" in done.stderr and "Traceback" not in done.stderr and not done.stdout
-    assert not list(run.glob("*.pt")) + list(run.glob("*.safetensors")) + list(run.glob(".*"))
+    for kind in ("*.pt", "*.safetensors", ".*.part"):
+        assert not list(run.glob(kind))
     again = train(*given, "--run", run, "--resume")
     assert again.exit_code == 0, again.output
 
@@ -158,6 +154,8 @@ def test_a_file_that_cannot_be_heard_is_named_counted_and_left_out(
         (["train.precision=fp16"], "train.precision"),
         (["train.start_from=nowhere"], "nowhere"),
         (["train.batch=9", "train.accumulate=2"], "multiple of 2"),
+        (["train.batch=1"], "raise train.batch"),
+        (["train.optimizer=sgd", "train.momentum=0", "train.nesterov=true"], "train.momentum"),
         (["name=No Name"], "name"),
     ],
 )
@@ -195,6 +193,34 @@ def test_an_empty_split_is_named(given: list[str], tmp_path: Path, split: str) -
     given[3] = str(tones.write(tmp_path / "data", {**tones.SPLITS, split: 0}).root)
     done = train(*given, "--run", tmp_path / "run")
     assert done.exit_code != 0 and split in done.stderr and "empty" in done.stderr
+
+
+def test_validation_tracks_that_cannot_choose_are_told_before_any_listening(
+    given: list[str], tmp_path: Path
+) -> None:
+    manifest = tones.write(tmp_path / "data").root / "manifest.csv"
+    rows = [line.split(",") for line in manifest.read_text().splitlines()]
+    lines = [",".join((p, "" if split == "validation" else t, split)) for p, t, split in rows]
+    manifest.write_text("\n".join(lines))
+    given[3] = str(manifest)
+    run = ("--run", tmp_path / "run", "--cache", tmp_path / "cache")
+    done = train(*given, *run)
+    assert done.exit_code == 1 and "pr_auc" in done.stderr and not done.stdout, done.output
+    assert not (tmp_path / "cache").exists()
+    done = train(*given, *run, "--set", "train.choose=loss", "--set", "train.epochs=1")
+    assert done.exit_code == 0, done.output
+
+
+def test_a_bundle_that_has_no_place_is_told_before_any_listening(
+    given: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    run = ("--run", tmp_path / "run", "--cache", tmp_path / "cache", "--out")
+    done = train(*given, *run, tmp_path / "file" / "x.safetensors")
+    assert done.exit_code == 2 and "--out" in done.stderr
+    assert not (tmp_path / "cache").exists() and not (tmp_path / "run").exists()
+    done = train(*given, *run, tmp_path / "new" / "x.safetensors", "--set", "train.epochs=1")
+    assert done.exit_code == 0 and (tmp_path / "new" / "x.safetensors").is_file(), done.output
 
 
 @pytest.mark.parametrize("architecture", ["svm", "popularity"])

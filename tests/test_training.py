@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import gc
 import json
 import math
 import os
+import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +23,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from tagkit import recipe
+from tagkit.data import samplers
 from tagkit.errors import RecipeError
 from tagkit.recipe import Train
 from tagkit.training import optimizers
@@ -171,6 +176,16 @@ def test_chunks_start_anywhere_in_a_track_and_keep_its_targets() -> None:
             assert len(found) == 1 and np.array_equal(wanted, targets()[row])
             starts |= {(int(row), found[0])}
     assert {(0, 0), (0, 3)} <= starts  # of 9 frames, 6 at a time: the first and the last place
+
+
+def test_batches_can_be_sent_to_a_process() -> None:
+    sampler = samplers.build("class-aware", targets() > 0, seed=3)
+    made = Batches(features(), targets(), length=LENGTH, order=sampler, batch=5, seed=0)
+    sent = pickle.loads(pickle.dumps(made))
+    for step in range(7):  # over the ends of passes
+        assert all(
+            torch.equal(a, b) for a, b in zip(made[Slice(step)], sent[Slice(step)], strict=True)
+        )
 
 
 def test_chance_differs_by_seed_purpose_and_number() -> None:
@@ -363,7 +378,7 @@ def test_a_kill_between_any_two_files_of_a_checkpoint_changes_nothing(
     (tmp_path / "cut" / ".last.pt.0a1b2c3d.part").write_bytes(b"torn")
     assert same(train(tmp_path / "cut", settings, resume=True), whole)
     assert log(tmp_path / "cut") == log(tmp_path / "whole")
-    assert not list((tmp_path / "cut").glob(".*"))
+    assert not list((tmp_path / "cut").glob(".*.part"))
 
 
 def test_a_finished_run_that_is_resumed_does_nothing_more(tmp_path: Path) -> None:
@@ -406,6 +421,46 @@ def test_a_run_goes_on_with_the_same_recipe_and_data_only(tmp_path: Path) -> Non
         begin(tmp_path, dataclasses.replace(BRIEF, epochs=9, seed=3), resume=True)
     with pytest.raises(RecipeError, match="other data"):
         begin(tmp_path, resume=True, data="another")
+
+
+def test_a_run_that_goes_on_for_longer_is_the_one_that_was_that_long(tmp_path: Path) -> None:
+    longer = dataclasses.replace(BRIEF, epochs=7, patience=5)
+    whole = train(tmp_path / "whole", longer)
+    train(tmp_path / "cut")
+    assert same(train(tmp_path / "cut", longer, resume=True), whole)
+    assert log(tmp_path / "cut") == log(tmp_path / "whole")
+    for name, laid_out in (("phases", {"phases": PHASES}), ("cosine", {"schedule": "cosine"})):
+        settings = dataclasses.replace(BRIEF, **laid_out)
+        begin(tmp_path / name, settings)
+        with pytest.raises(RecipeError, match=r"over its 4 epochs.*train\.start_from"):
+            begin(tmp_path / name, dataclasses.replace(settings, epochs=7), resume=True)
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:
+    hold = "import fcntl, sys; file = open(sys.argv[1], 'r+'); fcntl.lockf(file, fcntl.LOCK_EX)"
+    command = [sys.executable, "-c", f"{hold}; print(flush=True); sys.stdin.read()"]
+    other = tmp_path / "other"
+    begin(other)
+    gc.collect()  # that run's hold ends with it
+    with subprocess.Popen(
+        [*command, str(other / ".lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stdin is not None
+        process.stdout.readline()
+        with pytest.raises(RecipeError, match="another process"):
+            begin(other, resume=True)
+        process.stdin.close()
+    begin(other, resume=True)
+
+
+def test_a_folder_that_cannot_be_written_and_names_in_no_encoding(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecipeError, match=r"cannot be written.*make it writable"):
+        begin(tmp_path / "file" / "run")
+    begin(tmp_path / "run", data="a\udcff")
+    begin(tmp_path / "run", data="a\udcff", resume=True)
+    with pytest.raises(RecipeError, match="other data"):
+        begin(tmp_path / "run", data="a\udcfe", resume=True)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -68,14 +69,29 @@ class Job:
         from tagkit.training import devices
         from tagkit.training.runs import Run
 
-        if self.bundle.exists() and not self.bundle.is_file():
-            raise UsageError("is no file", path=self.bundle, hint="name the bundle with --out")
+        self._require_place()
         run = Run(self.folder, self.plan, data, resume=self.resume)
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             run.begin(devices.environment(accelerator))
         accelerator.wait_for_everyone()
         return run
+
+    def _require_place(self) -> None:
+        """Before days of training: can the bundle be written where it is to go?"""
+        hint = "name the bundle with --out"
+        if self.bundle.exists() and not self.bundle.is_file():
+            raise UsageError("is no file", path=self.bundle, hint=hint)
+        if self.out is None:
+            return  # it goes into the run folder
+        try:
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"cannot be made: {error.strerror}", path=self.out.parent, hint=hint
+            ) from error
+        if not os.access(self.out.parent, os.W_OK | os.X_OK):
+            raise UsageError("cannot be written into", path=self.out.parent, hint=hint)
 
 
 def supervise(
@@ -176,7 +192,6 @@ def _finish(job: Job, card: Any, model: Any, front_end: Any, scores: Any) -> Non
     """Write the bundle and say how good it is and what to do with it."""
     from tagkit.weights import bundle
 
-    job.bundle.parent.mkdir(parents=True, exist_ok=True)
     bundle.save(job.bundle, card, model, front_end)
     for split, found in scores.items():
         figures = ", ".join(f"{name} {value:.4f}" for name, value in found.items())

@@ -1,13 +1,13 @@
 """Which chunks of which tracks an update learns from: a function of the seed and its number alone.
 
 So a resumed run sees what an uninterrupted one would, and several processes take their slices of one and
-the same batch. Reading may happen in other processes; what it yields is compact, as it is cached.
+the same batch. Reading may happen in other processes, to which a :class:`Batches` is sent by pickle where
+the system does not fork; what it yields is compact, as it is cached.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,8 +72,9 @@ class Batches(Dataset[Batch]):
     ) -> None:
         self.features, self.targets, self.length = features, targets, length
         self.batch, self.seed = batch, seed
-        self._pass = lru_cache(maxsize=2)(order)
-        self._tracks = len(order(0))
+        self._order = order
+        self._passes = {0: order(0)}
+        self._tracks = len(self._passes[0])
 
     @property
     def steps_per_pass(self) -> int:
@@ -92,6 +93,12 @@ class Batches(Dataset[Batch]):
         positions = part.step * self.batch + np.arange(self.batch)[self._span(part)]
         found = [divmod(position, self._tracks) for position in positions.tolist()]
         return np.array([self._pass(number)[place] for number, place in found], np.int64)
+
+    def _pass(self, number: int) -> NDArray[np.int64]:
+        """Return the order of a pass; the last two are kept, for a batch may reach into the next."""
+        if number not in self._passes:
+            self._passes = {**dict([*self._passes.items()][-1:]), number: self._order(number)}
+        return self._passes[number]
 
     def _span(self, part: Slice) -> slice:
         size = self.batch // part.of

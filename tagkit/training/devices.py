@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 import torch
-from accelerate import Accelerator, InitProcessGroupKwargs
+from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 
 from tagkit import __version__
 from tagkit.errors import RecipeError
@@ -31,7 +31,11 @@ def accelerator(device: str, precision: str) -> Accelerator:
         return Accelerator(
             cpu=chosen == "cpu",
             mixed_precision=precision,
-            kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
+            kwargs_handlers=[
+                InitProcessGroupKwargs(timeout=PATIENCE),
+                # Else every update would give all processes the first one's running statistics.
+                DistributedDataParallelKwargs(broadcast_buffers=False),
+            ],
         )
     except ValueError as error:
         raise RecipeError(

@@ -25,8 +25,9 @@ from tagkit.metrics import macro, rank_correlation
 from tagkit.recipe import Recipe
 from tagkit.thresholds import expected_shares, for_shares
 from tagkit.training.batches import Batches
+from tagkit.training.engine import slices
 from tagkit.training.hearing import shared_predict
-from tagkit.training.inputs import Inputs, front_end_of
+from tagkit.training.inputs import Inputs, front_end_of, require_chunks
 from tagkit.training.loop import Plan, fit
 from tagkit.training.runs import Run
 from tagkit.vocab import Tag
@@ -72,6 +73,7 @@ def distill(
     The recipe's loss is not used: a student matches logits.
     """
     front_end = front_end_of(recipe)
+    require_chunks(recipe, front_end, recipe.train.batch // slices(recipe.train, accelerator))
     inputs = Inputs(front_end, recipe.augment, accelerator.device)
     torch.manual_seed(recipe.train.seed)
     model = models.build(recipe.architecture, len(tags), **recipe.arguments)

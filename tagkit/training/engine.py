@@ -60,14 +60,12 @@ class Engine:
         self.schedule = optimizers.schedule(plain, stage, stage.epochs * self.steps)
         self.optimizer = self.accelerator.prepare(plain)
 
-    def parts(self, first: int, last: int) -> list[Slice]:
+    def parts(self, first: int, last: int) -> Iterator[Slice]:
         """What this process computes of the updates from ``first`` up to ``last``, in order."""
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
-        return [
-            Slice(step, part * world + rank, self.slices)
-            for step in range(first, last)
-            for part in range(self.train.accumulate)
-        ]
+        for step in range(first, last):
+            for part in range(self.train.accumulate):
+                yield Slice(step, part * world + rank, self.slices)
 
     def update(
         self, step: int, batches: Iterator[Batch], prepare: Prepare, loss: losses.Loss
@@ -79,7 +77,7 @@ class Engine:
             # Dropout draws from torch's generator: seeded a part, it too is the same after a resume.
             network = chance(self.train.seed, "network", part.step, part.number)
             torch.manual_seed(int(network.integers(2**63)))
-            batch = Batch(*(tensor.to(self.accelerator.device) for tensor in next(batches)))
+            batch = Batch(*(self._here(tensor) for tensor in next(batches)))
             inputs, targets = prepare(batch, random)
             last = number == self.train.accumulate
             with nullcontext() if last else self.accelerator.no_sync(self.model):
@@ -95,6 +93,10 @@ class Engine:
         if not self.accelerator.optimizer_step_was_skipped:
             self.schedule.step()
         return float(self.accelerator.reduce(total, reduction="mean"))
+
+    def _here(self, tensor: Tensor) -> Tensor:
+        device = self.accelerator.device
+        return tensor.to(device, non_blocking=device.type == "cuda")  # it is pinned, see the loader
 
     def agree(self) -> None:
         """Give all processes the mean of their running statistics: those of the whole batch, nearly."""

@@ -33,17 +33,18 @@ def predict(
     ``features``: (…, frames) or (samples,) a track; ``network`` takes (≤ ``batch``, …, ``length``) of
     them as they are cached, and returns logits.
     """
-    starts = [window_starts(feature.shape[-1], length, windows) for feature in features]
-    chunks = (
-        feature[..., start : start + length]
-        for feature, places in zip(features, starts, strict=True)
-        for start in places
-    )
+    counts = []
+
+    def chunks() -> Iterator[Array]:
+        for feature in features:
+            places = window_starts(feature.shape[-1], length, windows)
+            counts.append(len(places))
+            yield from (feature[..., start : start + length] for start in places)
+
     found = [
         torch.sigmoid(network(torch.from_numpy(np.stack(group)).to(device)).float()).cpu().numpy()
-        for group in _groups(chunks, batch)
+        for group in _groups(chunks(), batch)
     ]
-    counts = [len(places) for places in starts]
     sums = np.add.reduceat(np.concatenate(found), np.cumsum([0, *counts[:-1]]))
     means: NDArray[np.float32] = (sums / np.array(counts)[:, None]).astype(np.float32)
     return means

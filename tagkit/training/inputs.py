@@ -33,6 +33,23 @@ def front_end_of(recipe: Recipe) -> FrontEnd:
         raise RecipeError(f"front_end: {error}", hint=f"known: {known}") from error
 
 
+def require_chunks(recipe: Recipe, front_end: FrontEnd, chunks: int) -> None:
+    """Raise RecipeError where the network cannot learn from so few ``chunks`` at once: BatchNorm needs
+    two values of each channel. Tried without memory or arithmetic."""
+    if chunks > 1:
+        return
+    shape = (front_end.n_mels, front_end.frames) if front_end.n_mels else (front_end.frames,)
+    with torch.device("meta"):
+        trial = models.build(recipe.architecture, 1, **recipe.arguments).train()
+    try:
+        trial(torch.zeros(chunks, *shape, device="meta"))
+    except ValueError as error:
+        raise RecipeError(
+            f"{recipe.architecture} cannot learn from {chunks} chunk at once: {error}",
+            hint="raise train.batch, or lower train.accumulate or the number of processes",
+        ) from error
+
+
 class Inputs:
     """The way of a chunk, on ``device``.
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,9 +98,12 @@ def fit(
     if resume and (state := run.read("last")) is not None:
         progress = _restored(engine, state, run)
     main = accelerator.is_main_process
+    # One for all epochs: the next one's first batches are read while this one's weights are judged.
+    parts = engine.parts(progress.epoch * plan.steps, train.epochs * plan.steps)
+    batches = iter(_loader(plan.batches, parts, engine, jobs))
     with display(train.epochs * plan.steps, progress.epoch * plan.steps, quiet=not main) as shown:
         while not progress.exhausted(train):
-            entry = _epoch(engine, plan, progress.epoch, shown, run, jobs)
+            entry = _epoch(engine, plan, progress.epoch, shown, run, batches)
             better = progress.take(entry, plan.choose)
             shown.epoch(entry, train.epochs, better)
             if better and main:
@@ -121,20 +124,18 @@ def fit(
 
 
 def _epoch(
-    engine: Engine, plan: Plan, epoch: int, shown: Display, run: Run, jobs: int
+    engine: Engine, plan: Plan, epoch: int, shown: Display, run: Run, batches: Iterator[Batch]
 ) -> dict[str, Any]:
     """Train for one epoch, judge, and return its entry in the log."""
     started = time.monotonic()
     first = epoch * plan.steps
-    losses = []
+    total = 0.0
     engine.model.train()
-    parts = engine.parts(first, first + plan.steps)
-    batches = iter(_loader(plan.batches, parts, engine, jobs))
     for step in range(first, first + plan.steps):
         loss = engine.update(step, batches, plan.prepare, plan.loss)
         if not math.isfinite(loss):
             raise _no_number(loss, plan, step, run)
-        losses.append(loss)
+        total += loss
         shown.step(loss)
     rate = engine.optimizer.param_groups[0]["lr"]
     engine.agree()
@@ -147,14 +148,16 @@ def _epoch(
     return {
         "epoch": epoch + 1,
         "step": first + plan.steps,
-        "loss": sum(losses) / len(losses),
+        "loss": total / plan.steps,
         "validation": known(figures),
         "learning_rate": rate,
         "seconds": round(time.monotonic() - started, 2),
     }
 
 
-def _loader(batches: Batches, parts: list[Slice], engine: Engine, jobs: int) -> DataLoader[Batch]:
+def _loader(
+    batches: Batches, parts: Iterable[Slice], engine: Engine, jobs: int
+) -> DataLoader[Batch]:
     return DataLoader(
         batches,
         batch_size=None,

@@ -3,11 +3,13 @@
 ::
 
     recipe.toml        the resolved recipe
-    data.json          what it learns from; a run goes on with the same recipe and data only
+    data.json          what it learns from; a run goes on with the same recipe and data only, but for
+                       what changes no weight: FREE, and train.epochs under a constant learning rate
     environment.json   one entry a start: versions, device, command
     log.jsonl          one line an epoch
     tensorboard/       the same figures, where TensorBoard is installed
     last.pt, best.pt   checkpoints: after the last finished epoch; the weights of the best
+    .lock              held while a process trains here
 
 Each file is replaced whole: whoever kills a run at any moment loses the epoch under way, no more.
 """
@@ -16,8 +18,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import io
 import json
+import os
+import sys
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +35,11 @@ from tagkit.errors import RecipeError
 from tagkit.files import whole
 from tagkit.recipe import Recipe
 
+#: What may differ when a run goes on.
+FREE = {"title", "licence", "training_data", "notes", "train.patience"}
+
 _PARTS = ".*.part"  # what tagkit.files leaves of a write that was killed
+_LOCK = ".lock"
 
 
 class Run:
@@ -47,7 +57,9 @@ class Run:
         self._board: Any = None
         if folder.exists() and not folder.is_dir():
             raise RecipeError("is no folder", path=folder)
-        there = [] if not folder.exists() else [p for p in folder.iterdir() if not p.match(_PARTS)]
+        with writing(folder):
+            kept = list(folder.iterdir()) if folder.exists() else []
+        there = any(path.name != _LOCK and not path.match(_PARTS) for path in kept)
         if there and not resume:
             raise RecipeError(
                 "the run folder is not empty",
@@ -68,10 +80,17 @@ class Run:
                 hint="name another folder by --run",
             ) from error
         before = recipes.parse(text, path)
-        if before != self.recipe:
-            changed = ", ".join(sorted(_differences(before, self.recipe)))
+        changed = set(_differences(before, self.recipe)) - FREE
+        if changed == {"train.epochs"}:
+            if self.recipe.train.phases or self.recipe.train.schedule != "constant":
+                raise RecipeError(
+                    f"this run's schedule is laid out over its {before.train.epochs} epochs",
+                    path=self.folder,
+                    hint="start anew in another folder, from its bundle by train.start_from",
+                )
+        elif changed:
             raise RecipeError(
-                f"this run is of another recipe; different: {changed}",
+                f"this run is of another recipe; different: {', '.join(sorted(changed))}",
                 path=self.folder,
                 hint="give the same recipe and --set, or name another folder by --run",
             )
@@ -86,12 +105,33 @@ class Run:
         """Write down what starts, or goes on, here."""
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock()
             for part in self.folder.glob(_PARTS):
                 part.unlink()
         self._write("recipe.toml", recipes.dumps(self.recipe).encode())
         self._write("data.json", _json(self.data, indent=2))
         starts = self._kept("environment.json") or []
         self._write("environment.json", _json([*starts, environment], indent=2))
+
+    def _lock(self) -> None:
+        """Hold the folder until this process ends, however it ends."""
+        if sys.platform == "win32":
+            return
+        import fcntl
+
+        held = os.open(self.folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+        weakref.finalize(self, os.close, held)
+        try:
+            # lockf: the processes that read batches must not hold it, they may outlive a kill for seconds.
+            fcntl.lockf(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                raise RecipeError(
+                    "another process is training in this folder",
+                    path=self.folder,
+                    hint="wait for its end, or name another folder by --run",
+                ) from error
+            # A file system without locks: then nobody is kept out.
 
     def save(self, name: str, state: Mapping[str, Any]) -> None:
         """Write the checkpoint ``name``, "last" or "best"."""
@@ -126,9 +166,10 @@ class Run:
             entry = history[-1]
             figures = {f"validation/{key}": value for key, value in entry["validation"].items()}
             figures |= {"loss": entry["loss"], "learning_rate": entry["learning_rate"]}
-            for key, value in figures.items():
-                self._board.add_scalar(key, value, entry["step"])
-            self._board.flush()
+            with writing(self.folder / "tensorboard"):
+                for key, value in figures.items():
+                    self._board.add_scalar(key, value, entry["step"])
+                self._board.flush()
 
     def _kept(self, name: str) -> Any:
         """The value in a JSON file of the folder; None where there is none."""
@@ -147,7 +188,9 @@ class Run:
 
 
 def _json(value: Any, indent: int | None = None) -> bytes:
-    return (json.dumps(value, indent=indent, ensure_ascii=False) + "\n").encode()
+    # Of a file name in no encoding, Python's stand-ins become what JSON escapes them as.
+    text = json.dumps(value, indent=indent, ensure_ascii=False) + "\n"
+    return text.encode(errors="backslashreplace")
 
 
 def _board(folder: Path, first_step: int) -> Any:
@@ -179,8 +222,9 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise RecipeError(
             f"cannot be written: {error.strerror or error}",
             path=path,
-            hint="free some space, then go on with --resume",
+            hint=f"{'free some space' if full else 'make it writable'}, then go on with --resume",
         ) from error

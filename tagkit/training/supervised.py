@@ -25,7 +25,7 @@ from tagkit.training import fitted
 from tagkit.training.batches import Batches, Features
 from tagkit.training.engine import slices
 from tagkit.training.hearing import shared_predict
-from tagkit.training.inputs import Inputs, front_end_of
+from tagkit.training.inputs import Inputs, front_end_of, require_chunks
 from tagkit.training.judging import figures, known, thresholds
 from tagkit.training.loop import Plan, fit
 from tagkit.training.runs import Run
@@ -64,22 +64,32 @@ class Supervised:
                 f"{recipe.name} needs audio, and {dataset.name} is mel-spectrograms",
                 hint="take its audio, or a recipe without changes to audio",
             )
-        for split in ("train", "validation"):
-            if not dataset.split(split).tracks:
-                raise DataError(f"the {split} split of {dataset.name} is empty", path=dataset.root)
+        self.learned, self.chosen_by = dataset.split("train"), dataset.split("validation")
+        for name, split in (("train", self.learned), ("validation", self.chosen_by)):
+            if not split.tracks:
+                raise DataError(f"the {name} split of {dataset.name} is empty", path=dataset.root)
+        self._require_a_figure()
         self.loss = self._loss()
-        self.order = samplers.build(
-            recipe.train.sampler, dataset.split("train").labels, recipe.train.seed
-        )
+        self.order = samplers.build(recipe.train.sampler, self.learned.labels, recipe.train.seed)
         self.part = recipe.train.batch // slices(recipe.train, accelerator)
         self.card = self._card()
         self.taken: list[str] = []  # names of tensors that another network has learned
         self.network = self._network() if self.trained == "descent" else None
 
+    def _require_a_figure(self) -> None:
+        """Before an epoch is spent on it: can the validation tracks tell one network from another?"""
+        labels, choose = self.chosen_by.labels, self.recipe.train.choose
+        equal = np.full(labels.shape, 0.5, np.float32)
+        if choose not in known(figures(labels, equal, lambda *_: 0.0)):
+            raise DataError(
+                f"no tag of the validation tracks of {self.dataset.name} has a {choose}",
+                path=self.dataset.root,
+                hint="take tracks with and without a tag, or set train.choose to loss",
+            )
+
     def _loss(self) -> losses.Loss:
-        learned = self.dataset.split("train")
-        counts = torch.from_numpy(learned.counts).float().to(self.accelerator.device)
-        return losses.build(self.recipe.loss, counts, len(learned.tracks))
+        counts = torch.from_numpy(self.learned.counts).float().to(self.accelerator.device)
+        return losses.build(self.recipe.loss, counts, len(self.learned.tracks))
 
     def _card(self) -> Card:
         recipe, dataset = self.recipe, self.dataset
@@ -99,6 +109,7 @@ class Supervised:
     def _network(self) -> models.TagModel:
         train = self.recipe.train
         models.check(self.recipe.architecture, self.front_end, **self.recipe.arguments)
+        require_chunks(self.recipe, self.front_end, self.part)
         torch.manual_seed(train.seed)
         network = self._fresh()
         if train.start_from:
@@ -114,8 +125,8 @@ class Supervised:
     @property
     def steps(self) -> int:
         """Updates an epoch."""
-        tracks = len(self.dataset.split("train").tracks)
-        return self.recipe.train.steps_per_epoch or -(-tracks // self.recipe.train.batch)
+        train = self.recipe.train
+        return train.steps_per_epoch or -(-len(self.learned.tracks) // train.batch)
 
     def cache(self, folder: Path) -> Cache:
         """The cache below ``folder`` that this run reads."""
@@ -168,7 +179,7 @@ class Supervised:
 
     def _fitted(self, cache: Cache, jobs: int) -> fitted.Fitted:
         """Fit to the mean dB (mels,) of a chunk from the middle of every training track."""
-        learned = self.dataset.split("train")
+        learned = self.learned
         means = [
             self.inputs.plain(torch.from_numpy(middle(heard, self.inputs.length))[None])
             .mean(-1)
@@ -191,8 +202,7 @@ class Supervised:
         return Features(cache, [given.root / track.path for track in given.tracks])
 
     def _plan(self, cache: Cache, validate: Callable[[nn.Module], Mapping[str, float]]) -> Plan:
-        train = self.recipe.train
-        learned = self.dataset.split("train")
+        train, learned = self.recipe.train, self.learned
         return Plan(
             batches=Batches(
                 self._features(cache, learned),
