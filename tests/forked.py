@@ -10,7 +10,6 @@ import os
 import resource
 import sys
 from collections.abc import Callable, Mapping
-from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +27,6 @@ _CONTEXT.set_forkserver_preload(
         "torch.utils.tensorboard",
     ]
 )
-forkserver.ensure_running()  # it imports while the first tests run
 
 
 class Done(NamedTuple):
