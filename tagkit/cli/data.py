@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -16,7 +15,6 @@ from tagkit.errors import UsageError
 
 if TYPE_CHECKING:
     from tagkit.data.dataset import Dataset
-    from tagkit.recipe import Recipe
 
 app = typer.Typer(no_args_is_help=True, help="Check a dataset and get it ready for training.")
 
@@ -141,9 +139,10 @@ def prepare(
     Recipes with one front end share a cache. Exit 1 where a file cannot be heard; each is named.
     """
     from tagkit.data import cache as caching
+    from tagkit.data import recipe_for
     from tagkit.training.supervised import front_end_of
 
-    plan = _plan(recipe, settings or (), dataset, folder)
+    plan = recipe_for(recipe, settings or (), dataset, folder)
     data = plan.data
     found = _open(folder, data.dataset, data.tags, data.split, data.mels, from_library, field)
     _warn(found)
@@ -160,20 +159,6 @@ def prepare(
     typer.echo(store.folder)
     if failed:
         raise typer.Exit(1)
-
-
-def _plan(name: str, settings: Sequence[str], dataset: str, folder: Path | None) -> Recipe:
-    """The recipe; one that is for another dataset than this reads this as it lies there, as in training."""
-    from tagkit import recipe
-    from tagkit.data import READERS
-
-    plan = recipe.load(name, settings)
-    own = plan.data.dataset
-    if dataset and dataset != own:
-        return recipe.load(name, ("data={}", *settings, f"data.dataset={dataset}"))
-    if not dataset and folder is not None and own and not READERS[own].recognise(folder):
-        return recipe.load(name, ("data={}", *settings))
-    return plan
 
 
 def _open(

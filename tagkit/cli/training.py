@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tagkit import recipe
 from tagkit.cli.writing import say
 from tagkit.errors import TagkitError, UsageError
 from tagkit.recipe import Data, Recipe
@@ -42,19 +41,10 @@ class Job:
 
     @cached_property
     def plan(self) -> Recipe:
-        """The resolved recipe. One that is for another dataset than this reads this as it lies there."""
-        from tagkit.data import READERS
+        """The resolved recipe."""
+        from tagkit.data import recipe_for
 
-        plan = recipe.load(self.recipe, self.settings)
-        own = plan.data.dataset
-        if self.kind:
-            if self.kind == own:
-                return plan
-            chosen = f"data.dataset={self.kind}"
-            return recipe.load(self.recipe, ("data={}", *self.settings, chosen))
-        if self.data is not None and own and not READERS[own].recognise(self.data):
-            return recipe.load(self.recipe, ("data={}", *self.settings))
-        return plan
+        return recipe_for(self.recipe, self.settings, self.kind, self.data)
 
     @cached_property
     def folder(self) -> Path:

@@ -5,18 +5,28 @@ To add one: a file with ``recognise(folder)`` and ``read(folder, ...) -> Dataset
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tagkit import recipe
 from tagkit.data import manifest, msd, mtat, mtg_jamendo, music4all
 from tagkit.data.check import usable
 from tagkit.data.dataset import SPLITS, Dataset, Track, join
 from tagkit.data.places import choose
 from tagkit.errors import DataError
-from tagkit.recipe import Data
+from tagkit.recipe import Data, Recipe
 
-__all__ = ["READERS", "SPLITS", "Dataset", "Track", "join", "open_dataset", "read_dataset"]
+__all__ = [
+    "READERS",
+    "SPLITS",
+    "Dataset",
+    "Track",
+    "join",
+    "open_dataset",
+    "read_dataset",
+    "recipe_for",
+]
 
 
 class Reader(NamedTuple):
@@ -72,6 +82,21 @@ def read_dataset(folder: Path, settings: Data) -> Dataset:
         if getattr(settings, setting) and setting not in reader.takes:
             raise DataError(f"{name} has no {what}", path=folder, hint=f"do not choose {setting}")
     return reader.read(folder, settings)
+
+
+def recipe_for(name: str, settings: Sequence[str], dataset: str, folder: Path | None) -> Recipe:
+    """Return the recipe ``name`` with ``settings``, for the ``dataset`` named or what lies in ``folder``.
+
+    A recipe that is for another dataset reads this one as it lies there: its choices of tags and split mean
+    nothing here. Raises RecipeError.
+    """
+    plan = recipe.load(name, settings)
+    own = plan.data.dataset
+    if dataset and dataset != own:
+        return recipe.load(name, ("data={}", *settings, f"data.dataset={dataset}"))
+    if not dataset and folder is not None and own and not READERS[own].recognise(folder):
+        return recipe.load(name, ("data={}", *settings))
+    return plan
 
 
 def _recognised(folder: Path) -> str:
