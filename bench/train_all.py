@@ -146,7 +146,7 @@ def table(bench: Bench, seeds: int) -> Iterator[str]:
         every = {key: [one[key] for one in found if one] for key in ("roc_auc", "pr_auc")}
         first = found[0] or {}
         seconds = [one["seconds"] for one in found if one and one["seconds"] is not None]
-        times = np.mean(every["pr_auc"]) / popularity(row.system.layout, bench.pieces)
+        times = np.mean(every["pr_auc"]) / popularity(row.system, bench.pieces)
         yield (
             f"| {row.recipe} | {row.says} | {first['loss']} | {first['parameters']:,} "
             f"| {_spread(every['roc_auc'])} | {_spread(every['pr_auc'])} | {times:.1f} "

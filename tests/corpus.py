@@ -130,7 +130,7 @@ def render(piece: Piece, seconds: float = SECONDS) -> Sound:
     random = np.random.default_rng((*piece.seed, 3))
     total = np.zeros(int((seconds + LONGEST) * RATE), dtype=np.float32)
     beat = 60 / random.uniform(*piece.mood.tempo)
-    key = int(random.integers(12))
+    key = int(random.choice((0, 5, 7)))  # few keys: less to learn, for less time to learn it in
     for place, instrument in enumerate(INSTRUMENTS):
         if instrument.name in piece.tags:
             level = 10 ** (random.uniform(-3, 0) / 20)
@@ -150,7 +150,7 @@ def render(piece: Piece, seconds: float = SECONDS) -> Sound:
 def _part(
     place: int, mood: Mood, key: int, beat: float, seconds: float, random: np.random.Generator
 ) -> Iterable[tuple[float, int, int]]:
-    """What one instrument plays: (seconds, pitch, samples) a note. One bar in eight it rests."""
+    """What one instrument plays: (seconds, pitch, samples) a note. One bar in ten it rests."""
     instrument = INSTRUMENTS[place]
     drums = instrument.high - instrument.low < 3
     scale = [
@@ -161,7 +161,7 @@ def _part(
     centre = (len(scale) - 1) / 2 + (0 if drums else mood.register * len(scale) / 40)
     step = beat / instrument.pace
     steps = int(seconds / step)
-    bars = random.random(steps) < 0.875
+    bars = random.random(steps) < 0.9
     played = random.random(steps) < mood.density
     at = np.clip(np.rint(random.normal(centre, len(scale) / 4, steps)), 0, len(scale) - 1)
     length = int(min(LONGEST, max(step / mood.density, 0.12)) * RATE)

@@ -86,7 +86,7 @@ def _bumps(*peaks: tuple[float, float, float]) -> Callable[..., NDArray[np.float
         shape = sum(
             level * np.exp(-(((frequencies - at) / width) ** 2)) for at, width, level in peaks
         )
-        return np.asarray((0.08 + shape) / numbers**0.5)
+        return np.asarray((0.02 + shape) / numbers**0.5)
 
     return levels
 

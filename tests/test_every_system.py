@@ -27,36 +27,39 @@ PIECES = corpus.compose(200)
 ROC_AUC = 0.70
 PR_AUC = 2.0  # times that of the popularity baseline
 
-ALL = "data.tags=all"
 FOLDERS = (
     "data.split=folders"  # in place of lists that not every corpus has, and of a leaky shuffle
 )
-JAMENDO = "data.dataset=mtg-jamendo"  # in place of the Million Song Dataset
-TWO_SECONDS, THREE_SECONDS, FIVE_SECONDS, TWENTY_SECONDS = (
-    f"front_end.chunk_samples={samples}" for samples in (32000, 48000, 80000, 327680)
+ALL = "data.tags=all"  # in place of moods alone
+TWO_SECONDS, FIVE_SECONDS, TWENTY_SECONDS = (
+    f"front_end.chunk_samples={samples}" for samples in (32000, 80000, 327680)
 )
-NO_MIXUP = "augment.mixup=0"  # it pays in long trainings
-MUSICNN = ("arguments.width=16", "arguments.dense=32", "arguments.timbre=6", "arguments.rhythm=2")
-DS_CNN = ("arguments.stem=8", "arguments.dense=32", "arguments.width=0.3")
-MEL_TCN = ("arguments.channels=16", "arguments.dense=32")
 
 
 class System(NamedTuple):
-    """``layout``: the dataset that the recipe is for; ``sets``: what makes it small."""
+    """``layout``: what the recipe is given, "mtat" (instruments and tempo) or "jamendo" (moods, where
+    ``sets`` does not say :data:`ALL`); ``sets``: what makes it small."""
 
     layout: str
     sets: tuple[str, ...] = ()
 
 
-def _quick(layout: str, updates: int, rate: float, *sets: str, batch: int = 16) -> System:
-    """Few updates, and one cycle of the learning rate in place of a recipe's hundreds of epochs."""
+def _quick(
+    layout: str, updates: int, rate: float, *sets: str, batch: int = 8, prior: float = 0.2
+) -> System:
+    """Few updates, and one cycle of the learning rate in place of a recipe's hundreds of epochs.
+
+    ``prior``: where the outputs start. From one half, the first updates would learn nothing but that
+    most tags are absent.
+    """
     return System(
         layout,
         (
-            "train.epochs=4",
-            f"train.steps_per_epoch={updates // 4}",
+            "train.epochs=3",
+            f"train.steps_per_epoch={updates // 3}",
             f"train.batch={batch}",
             f"train.learning_rate={rate}",
+            f"train.output_prior={prior}",
             "train.phases=[]",
             "train.schedule=onecycle",
             "train.validation_windows=2",
@@ -66,31 +69,53 @@ def _quick(layout: str, updates: int, rate: float, *sets: str, batch: int = 16) 
     )
 
 
-#: Recipe → how it is made small. The slowest come first, so that both processes end together.
+def _mtat(updates: int, rate: float, *sets: str, batch: int = 8) -> System:
+    # Of its 50 tags the corpus has 12.
+    return _quick("mtat", updates, rate, FOLDERS, *sets, batch=batch, prior=0.05)
+
+
+def _moods(updates: int, rate: float, *sets: str) -> System:
+    return _quick("jamendo", updates, rate, *sets)
+
+
+def _width(**arguments: float) -> tuple[str, ...]:
+    return tuple(f"arguments.{name}={value}" for name, value in arguments.items())
+
+
+_MUSICNN = _width(width=32, dense=64, timbre=12, rhythm=4)
+
+_STUDENT = (TWO_SECONDS, ALL, "augment.mixup=0")  # mixing pays in long trainings
+
 LIGHT = ("light_1", "light_2", "light_3")
+
+#: Recipe → how it is made small. The slowest come first, so that both processes end together.
 SYSTEMS: dict[str, System] = {
-    "fcn": _quick("mtat", 75, 1e-2, "arguments.channels=8", FOLDERS, TWENTY_SECONDS, batch=8),
-    "crnn": _quick("mtat", 200, 1e-2, "arguments.channels=16", FOLDERS, THREE_SECONDS),
-    "mtg_vgg": _quick("jamendo", 100, 1e-2, "arguments.channels=8", ALL, batch=8),
-    "self_attention_cnn": _quick("mtat", 120, 3e-3, "arguments.channels=8", FOLDERS, FIVE_SECONDS),
-    "harmonic_cnn": _quick("mtat", 100, 5e-3, "arguments.channels=8", FOLDERS),
-    "sample_cnn": _quick("mtat", 160, 5e-3, "arguments.channels=8", FOLDERS),
-    "sample_cnn_se": _quick("mtat", 160, 5e-3, "arguments.channels=4", FOLDERS),
-    "light_3": _quick("mtat", 160, 3e-3, "arguments.channels=8", FOLDERS, TWO_SECONDS),
-    "musicnn": _quick("mtat", 160, 5e-3, *MUSICNN, FOLDERS, TWO_SECONDS),
-    "musicnn_large": _quick("jamendo", 160, 5e-3, *MUSICNN, JAMENDO, ALL, TWO_SECONDS),
-    "light_2": _quick("mtat", 200, 3e-3, "arguments.channels=8", FOLDERS),
-    "short_chunk_cnn": _quick("mtat", 200, 5e-3, "arguments.channels=8", FOLDERS),
-    "short_chunk_rescnn": _quick("mtat", 200, 5e-3, "arguments.channels=8", FOLDERS),
-    "focal_rescnn_focal": _quick("jamendo", 200, 5e-3, "arguments.channels=8", ALL),
-    "query2label": _quick("mtat", 200, 2e-3, "arguments.channels=8"),
-    "six_block": _quick("mtat", 240, 5e-3, "arguments.channels=8"),
-    "baseline_nadam": _quick("mtat", 240, 5e-3, "arguments.channels=8"),
-    "light_1": _quick("mtat", 240, 3e-3, "arguments.channels=16", FOLDERS),
-    "student_ds_cnn": _quick("jamendo", 300, 5e-3, *DS_CNN, ALL, TWO_SECONDS, NO_MIXUP),
-    "student_mel_tcn": _quick("jamendo", 300, 5e-3, *MEL_TCN, ALL, TWO_SECONDS, NO_MIXUP),
+    "harmonic_cnn": _mtat(180, 4e-3, *_width(channels=16)),
+    "musicnn": _mtat(180, 4e-3, *_MUSICNN, TWO_SECONDS),
+    "musicnn_large": _quick("jamendo", 180, 4e-3, *_MUSICNN, TWO_SECONDS, ALL),
+    "sample_cnn_se": _moods(150, 4e-3, *_width(channels=8)),
+    "self_attention_cnn": _moods(150, 3e-3, *_width(channels=16), FIVE_SECONDS),
+    "fcn": _moods(100, 5e-3, *_width(channels=16), TWENTY_SECONDS),
+    "mtg_vgg": _moods(120, 3e-3, *_width(channels=8)),
+    "crnn": _moods(180, 3e-3, *_width(channels=16), FIVE_SECONDS),
+    "light_2": _mtat(270, 2e-3, *_width(channels=16)),
+    "light_3": _mtat(270, 3e-3, *_width(channels=16), TWO_SECONDS),
+    "short_chunk_rescnn": _mtat(270, 3e-3, *_width(channels=16)),
+    "short_chunk_cnn": _mtat(270, 3e-3, *_width(channels=16)),
+    "query2label": _mtat(270, 2e-3, *_width(channels=16)),
+    "sample_cnn": _moods(180, 4e-3, *_width(channels=8)),
+    "focal_rescnn_focal": _moods(210, 3e-3, *_width(channels=16)),
+    "six_block": _mtat(240, 3e-3, *_width(channels=16)),
+    "baseline_nadam": _mtat(240, 5e-3, *_width(channels=16), batch=16),
+    "light_1": _mtat(240, 3e-3, *_width(channels=16), batch=16),
+    "student_ds_cnn": _quick(
+        "jamendo", 330, 4e-3, *_width(stem=8, dense=32, width=0.5), *_STUDENT, batch=16
+    ),
+    "student_mel_tcn": _quick(
+        "jamendo", 300, 5e-3, *_width(channels=24, dense=32), *_STUDENT, batch=16
+    ),
     "svm_logmel": System("mtat", ("data.tags=top50",)),
-    "popularity": System("jamendo", (ALL,)),
+    "popularity": System("jamendo"),
 }
 
 
@@ -180,15 +205,20 @@ def _asked(item: pytest.Item) -> Sequence[str]:
 # ------------------------------------------------------------------------------ what they must do
 
 
-def popularity(layout: str, pieces: Sequence[corpus.Piece] = PIECES) -> float:
-    """Macro PR-AUC of a constant guess on the test split, over the tags that the layout has."""
-    top50 = VOCABULARIES["mtat-top50"]
-    tags = [tag for tag in corpus.TAGS if layout != "mtat" or corpus.MTAT[tag] in top50]
-    return corpus.popularity([piece for piece in pieces if piece.split == "test"], tags)
+def popularity(system: System, pieces: Sequence[corpus.Piece] = PIECES) -> float:
+    """Macro PR-AUC of a constant guess on the test split that the system is measured on."""
+    test = [piece for piece in pieces if piece.split == "test"]
+    if system.layout == "mtat":
+        top50 = VOCABULARIES["mtat-top50"]
+        return corpus.popularity(test, [tag for tag in corpus.TAGS if corpus.MTAT[tag] in top50])
+    if ALL in system.sets:
+        return corpus.popularity(test)
+    moods = [mood.name for mood in corpus.MOODS]
+    return corpus.popularity([piece for piece in test if piece.mood.name], moods)
 
 
-def _learned(layout: str, figures: dict[str, float]) -> bool:
-    return figures["roc_auc"] >= ROC_AUC and figures["pr_auc"] >= PR_AUC * popularity(layout)
+def _learned(system: System, figures: dict[str, float]) -> bool:
+    return figures["roc_auc"] >= ROC_AUC and figures["pr_auc"] >= PR_AUC * popularity(system)
 
 
 def test_every_architecture_is_here() -> None:
@@ -199,7 +229,7 @@ def test_every_architecture_is_here() -> None:
 @pytest.mark.parametrize("name", [name for name in SYSTEMS if name != "popularity"])
 def test_a_system_learns_and_tags(name: str, trained: dict[str, Future[Trained]]) -> None:
     figures, said = trained[name].result()
-    assert _learned(SYSTEMS[name].layout, figures), figures
+    assert _learned(SYSTEMS[name], figures), figures
     assert len(said) == 2
     assert any(line["tags"] for line in said)
 
@@ -208,7 +238,7 @@ def test_a_system_learns_and_tags(name: str, trained: dict[str, Future[Trained]]
 def test_popularity_is_the_bar(name: str, trained: dict[str, Future[Trained]]) -> None:
     figures, (first, second) = trained[name].result()
     assert figures["roc_auc"] == pytest.approx(0.5)
-    assert figures["pr_auc"] == pytest.approx(popularity("jamendo"))
+    assert figures["pr_auc"] == pytest.approx(popularity(SYSTEMS[name]))
     assert first["tags"] == second["tags"]
 
 
@@ -216,7 +246,7 @@ def test_labels_of_other_pieces_teach_nothing(library_of_pieces: Library) -> Non
     shuffled = corpus.shuffle_labels(PIECES)
     corpus.write_mtat(library_of_pieces.root / "shuffled", shuffled, library_of_pieces.audio)
     figures = library_of_pieces.train("light_1", SYSTEMS["light_1"], "shuffled")
-    assert not _learned("mtat", figures), figures
+    assert not _learned(SYSTEMS["light_1"], figures), figures
     assert figures["roc_auc"] < 0.62
 
 
@@ -228,12 +258,14 @@ def test_the_light_models_are_combined(
     out = library_of_pieces.root / "light.toml"
     mtat = ("--data", library_of_pieces.root / "mtat")
     bundles = [library_of_pieces.bundle(name) for name in LIGHT]
+    # On training tracks: of 24 validation tracks a network of this size learns no more than how rare
+    # each tag is.
     fit = ("ensemble", "fit", *bundles, "--combine", "learned", "--out", out, *mtat)
-    library_of_pieces.run(*fit, "--folds", 2, "--resamples", 10)
+    library_of_pieces.run(*fit, "--split", "train", "--folds", 2, "--resamples", 10)
     done = library_of_pieces.run(
         *("eval", "--model", out, *mtat, "--no-validation", "--resamples", 10, "--format", "json")
     )
     found = json.loads(done.stdout)["figures"]
     figures = {key: found[f"{key}_macro"]["value"] for key in ("roc_auc", "pr_auc")}
-    assert _learned("mtat", figures), (figures, alone)
+    assert _learned(SYSTEMS["light_1"], figures), (figures, alone)
     assert len(library_of_pieces.tag(out, PIECES[-2:])) == 2
