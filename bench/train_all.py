@@ -41,6 +41,8 @@ WEIGHTED = (
     "global_weighted_bce",
     "combined_weighted_bce",
 )
+#: Not descended to: they have no loss and no epochs, and what they learned is in buffers.
+FITTED = ("popularity", "svm_logmel", "svm_mfcc", "svm_mfcc_pca")
 
 
 class Row(NamedTuple):
@@ -101,13 +103,14 @@ class Bench:
         lines = map(json.loads, self.log.read_text(encoding="utf-8").splitlines())
         return {line["key"]: line for line in lines}
 
+    def sets(self, row: Row) -> list[str]:
+        """What makes the row's system as small as this bench has it."""
+        steps = recipe.load(row.recipe, row.system.sets).train.steps_per_epoch
+        return [*row.system.sets, f"train.steps_per_epoch={round(steps * self.updates)}"]
+
     def train(self, row: Row, seed: int) -> dict[str, Any]:
-        sets = [*row.system.sets, f"train.seed={seed}"]
-        steps = [one for one in sets if one.startswith("train.steps_per_epoch=")]
-        if steps:
-            sets.append(
-                f"train.steps_per_epoch={round(int(steps[-1].split('=')[1]) * self.updates)}"
-            )
+        """Run the command; return the line for the log."""
+        sets = [*self.sets(row), f"train.seed={seed}"]
         with tempfile.TemporaryDirectory(dir=self.work) as folder:
             out, run = Path(folder) / "made.safetensors", Path(folder) / "run"
             command = [sys.executable, "-m", "tagkit", "train", row.recipe]
@@ -119,38 +122,37 @@ class Bench:
             if done.returncode:
                 raise SystemExit(f"{row.recipe}, seed {seed}:\n{done.stderr}")
             model = bundle.load(out).model
-            log = (run / "log.jsonl").read_text().splitlines() if steps else []
-        made = recipe.load(row.recipe, sets)
-        return {
-            "key": self.key(row, seed),
-            "loss": made.loss["name"] if steps else "",
-            "parameters": sum(
-                p.numel() for p in (model.parameters() if steps else model.buffers())
-            ),
-            "seconds": float(np.mean([json.loads(line)["seconds"] for line in log]))
-            if log
-            else None,
-            **json.loads(done.stdout)["test"],
-        }
+            line = {"key": self.key(row, seed), **json.loads(done.stdout)["test"]}
+            if row.recipe in FITTED:
+                return {**line, "parameters": sum(b.numel() for b in model.buffers())}
+            epochs = map(json.loads, (run / "log.jsonl").read_text().splitlines())
+            line["seconds"] = float(np.mean([epoch["seconds"] for epoch in epochs]))
+        return {**line, "parameters": sum(p.numel() for p in model.parameters())}
 
 
 def table(bench: Bench, seeds: int) -> Iterator[str]:
     """The rows that have all their seeds, as Markdown."""
     finished = bench.finished()
-    yield "| recipe | changed | loss | parameters | ROC-AUC | PR-AUC | × popularity | s an epoch |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield (
+        "| recipe | changed | loss | parameters | ROC-AUC | PR-AUC | × popularity "
+        "| chunks an epoch | s an epoch |"
+    )
+    yield "|---" * 9 + "|"
     for row in rows():
         found = [finished.get(bench.key(row, seed)) for seed in range(seeds)]
         if None in found:
             continue
         every = {key: [one[key] for one in found if one] for key in ("roc_auc", "pr_auc")}
-        first = found[0] or {}
-        seconds = [one["seconds"] for one in found if one and one["seconds"] is not None]
         times = np.mean(every["pr_auc"]) / popularity(row.system, bench.pieces)
+        learned, loss, chunks, seconds = found[0] or {}, "", "", ""
+        if row.recipe not in FITTED:
+            made = recipe.load(row.recipe, bench.sets(row))
+            loss, chunks = made.loss["name"], str(made.train.batch * made.train.steps_per_epoch)
+            seconds = f"{np.mean([one['seconds'] for one in found if one]):.1f}"
         yield (
-            f"| {row.recipe} | {row.says} | {first['loss']} | {first['parameters']:,} "
+            f"| {row.recipe} | {row.says} | {loss} | {learned['parameters']:,} "
             f"| {_spread(every['roc_auc'])} | {_spread(every['pr_auc'])} | {times:.1f} "
-            f"| {f'{np.mean(seconds):.1f}' if seconds else ''} |"
+            f"| {chunks} | {seconds} |"
         )
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from tagkit.data import mtat, mtg_jamendo
+from tagkit.data import manifest, mtat, mtg_jamendo
 from tagkit.data.dataset import Dataset
+from tagkit.vocab import canonical
 from tests import corpus
 from tests.corpus_sound import INSTRUMENTS, RATE, note
 
@@ -103,3 +104,10 @@ def test_jamendo_is_read_as_written(tmp_path: Path) -> None:
     moods = mtg_jamendo.read(root, tags="moodtheme")
     assert len(moods.outputs) == 4
     assert len(moods.tracks) == sum(piece.mood.name != "" for piece in PIECES)
+
+
+def test_a_manifest_is_read_as_written(tmp_path: Path) -> None:
+    dataset = manifest.read(corpus.write_manifest(tmp_path, PIECES, SILENCE))
+    found = _as_written(dataset, {tag: canonical(tag).name for tag in corpus.TAGS})
+    assert list(found.values()) == [(piece.split, set(piece.tags)) for piece in PIECES]
+    assert len({(track.artist, track.split) for track in dataset.tracks}) == 50
