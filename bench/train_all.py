@@ -180,10 +180,11 @@ def main() -> None:
     left = [(row, seed) for seed in range(arguments.seeds) for row in rows()]
     left = [(row, seed) for row, seed in left if bench.key(row, seed) not in finished]
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        for number, line in enumerate(pool.map(lambda one: bench.train(*one), left), 1):
+        trained = pool.map(lambda one: bench.train(*one), left)
+        for number, ((row, seed), line) in enumerate(zip(left, trained, strict=True), 1):
             with bench.log.open("a", encoding="utf-8") as log:
                 log.write(json.dumps(line) + "\n")
-            print(f"{number}/{len(left)} {line['key']}", file=sys.stderr)
+            print(f"{number}/{len(left)} {row.recipe} {row.says} seed {seed}", file=sys.stderr)
     print(f"{datetime.date.today()}, {arguments.pieces} pieces, {arguments.updates:g} times the")
     print(
         f"tests' updates, {arguments.seeds} seeds, {os.cpu_count()} CPU cores, one thread a training\n"
