@@ -124,7 +124,7 @@ def test_leaks_duplicates_empty_splits_and_tags_without_a_track_are_told(tmp_pat
     assert report["albums_in_several_splits"] == {"A / x": ["train", "test"]}
     assert sorted(report["duplicates"]) == [["0.wav", "copy.wav"], ["2.wav", "2.wav"]]
     assert "the split validation is empty" in report["warnings"]
-    assert "1 tags have no track in train: sad" in report["warnings"]
+    assert "tags without a track in train (1): sad" in report["warnings"]
     table = tagkit("data", "check", tmp_path).stdout
     assert "1 artists in several splits:\n  A: train, test" in table
     assert "2 files with the same audio:" in table

@@ -111,7 +111,7 @@ def test_audio_is_found_where_people_put_it(
     lay_out(tmp_path / "data", "autotagging_moodtheme")
     found = open_dataset(tmp_path / folder, Data())
     assert found.root / found.tracks[0].path == tmp_path / place / name
-    assert found.warnings[0].startswith("2 files are missing")
+    assert found.warnings[0].startswith("missing files, left out: 2")
 
 
 @pytest.mark.parametrize(

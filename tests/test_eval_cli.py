@@ -228,7 +228,7 @@ def test_a_model_on_a_dataset(tmp_path: Path, music: Path) -> None:
         *("--save", saved, "--format", "json"),
     )
     assert done.exit_code == 1  # a file failed
-    assert done.stderr.count("broken.mp3") == 1 and "1 files could not be heard" in done.stderr
+    assert done.stderr.count("broken.mp3") == 1 and "could not be heard: 1" in done.stderr
     found = json.loads(done.stdout)
     assert found["tracks"] == 4 and {tag["output"] for tag in found["tags"]} == {
         "happy",

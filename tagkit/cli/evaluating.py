@@ -123,7 +123,7 @@ class Evaluating:
     def end(self) -> None:
         """Say how many files failed; exit 1 where one did."""
         if failed := self._tally.counts["failed"]:
-            say(f"{failed:,} files could not be heard and are not in the figures")
+            say(f"not in the figures, because they could not be heard: {failed:,}")
             raise typer.Exit(1)
 
     def _count(self, split: str) -> int:

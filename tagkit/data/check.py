@@ -131,7 +131,7 @@ def usable(dataset: Dataset) -> Dataset:
             hint=f"the first should be {first}",
         )
     if missing:
-        example = f"{len(missing):,} files are missing and left out, such as {missing[0].path}"
+        example = f"missing files, left out: {len(missing):,}, such as {missing[0].path}"
         dataset = dataset.keep(there).warn(example)
     return dataset.warn(*doubts(dataset))
 
@@ -145,15 +145,15 @@ def doubts(dataset: Dataset) -> list[str]:
         if not part.tracks:
             found.append(f"the split {split} is empty")
         elif nobodys:
-            found.append(f"{len(nobodys)} tags have no track in {split}: {_examples(nobodys)}")
+            found.append(f"tags without a track in {split} ({len(nobodys)}): {_examples(nobodys)}")
     repeated = [
         path for path, count in Counter(t.path for t in dataset.tracks).items() if count > 1
     ]
     if repeated:
-        found.append(f"{len(repeated):,} files are listed several times: {_examples(repeated)}")
+        found.append(f"files listed several times ({len(repeated):,}): {_examples(repeated)}")
     if torn := leaks(dataset.tracks, "artist"):
         found.append(
-            f"{len(torn):,} artists are in several splits, so scores flatter: {_examples(torn)}"
+            f"artists in several splits, so scores flatter ({len(torn):,}): {_examples(torn)}"
         )
     return found
 

@@ -79,7 +79,11 @@ def read(
     counts = Counter(tag for _, tags in labelled for tag in tags)
     kept = {tag for tag, count in counts.items() if count >= least}
     if not kept:
-        raise DataError(f"no {named} is in as many as {least} files", path=folder)
+        raise DataError(
+            f"no value of {named} is in {least} files or more",
+            path=folder,
+            hint="take a larger folder, or name another field with --field",
+        )
     ordered = sorted(kept, key=lambda tag: (CATEGORIES.index(tag.category), tag.name))
     tracks = [
         track._replace(tags=frozenset(spelling(tag) for tag in tags & kept))
@@ -88,9 +92,9 @@ def read(
     ]
     warnings = [f"{len(tracks):,} of {len(files):,} files have a {named} of yours"]
     if rare := len(counts) - len(kept):
-        warnings.append(f"{rare:,} tags are in fewer than {least} files and left out")
+        warnings.append(f"tags in fewer than {least} files, left out: {rare:,}")
     if unread:
-        warnings.append(f"{unread:,} files have a tag that cannot be read")
+        warnings.append(f"files with a tag that cannot be read: {unread:,}")
     dataset = Dataset(
         name=f"{folder.absolute().name}-{'-'.join(wanted)}",
         root=folder,

@@ -158,10 +158,10 @@ def _notes(
     present = predictions.labels.sum(0)
     for what, count in (("no", 0), ("every", len(predictions.labels))):
         if names := _named(predictions, present == count):
-            yield f"{len(names)} tags that {what} track has are left out of means: {_some(names)}"
+            yield f"tags that {what} track has, left out of means ({len(names)}): {_some(names)}"
     if validation is not None:
         if names := _named(predictions, validation.labels.sum(0) == 0):
-            yield f"{len(names)} tags that no validation track has get the F1-best cut: {_some(names)}"
+            yield f"tags that no validation track has, cut where F1 is best ({len(names)}): {_some(names)}"
     else:
         yield "no validation predictions: thresholds are the model's own, or none"
     if predictions.train_counts is None:
