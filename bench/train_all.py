@@ -158,6 +158,8 @@ def table(bench: Bench, seeds: int) -> Iterator[str]:
 
 def _spread(values: Iterable[float]) -> str:
     given = np.array(list(values))
+    if len(given) == 1:  # one seed says nothing of how far others fall
+        return f"{given.mean():.3f}"
     return f"{given.mean():.3f} ± {given.std():.3f}"
 
 
@@ -185,9 +187,9 @@ def main() -> None:
             with bench.log.open("a", encoding="utf-8") as log:
                 log.write(json.dumps(line) + "\n")
             print(f"{number}/{len(left)} {row.recipe} {row.says} seed {seed}", file=sys.stderr)
-    print(f"{datetime.date.today()}, {arguments.pieces} pieces, {arguments.updates:g} times the")
     print(
-        f"tests' updates, {arguments.seeds} seeds, {os.cpu_count()} CPU cores, one thread a training\n"
+        f"{datetime.date.today()}; pieces: {arguments.pieces}; updates: {arguments.updates:g} × the tests'; "
+        f"seeds: {arguments.seeds}; CPU cores: {os.cpu_count()}, one thread a training\n"
     )
     print("\n".join(table(bench, arguments.seeds)))
 
