@@ -99,7 +99,10 @@ def test_tags_with_nothing_to_measure_are_left_out_and_named() -> None:
     notes = " ".join(found.notes)
     assert "tags that no track has, left out of means (1): mood/theme---sad" in notes
     assert "tags that every track has, left out of means (1): mood/theme---film" in notes
-    assert "tags that no validation track has, cut where F1 is best (1): " in notes and "piano" in notes
+    assert (
+        "tags that no validation track has, cut where F1 is best (1): " in notes
+        and "piano" in notes
+    )
     kept = metrics.roc_auc(labels, made_up().scores)[[0, 3, 4]].mean()
     assert found.figures["roc_auc_macro"].value == pytest.approx(kept)
     cuts = {d.cut.name: d.cut.thresholds for d in found.decided}
