@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
@@ -15,7 +14,7 @@ from rich.text import Text
 from tagkit.cli.writing import printable, tables
 from tagkit.evaluation import record
 from tagkit.evaluation.compare import Comparison
-from tagkit.evaluation.figure import Figure
+from tagkit.evaluation.figure import Figure, interval, number
 from tagkit.evaluation.scores import Scores
 
 #: What the figures are called where people read them.
@@ -38,7 +37,7 @@ def table(scores: Scores) -> None:
     show.table(
         ("", "value", "95 %", "popularity"),
         [
-            (NAMES[name], _value(of.value), _interval(of), _value(of.popularity))
+            (NAMES[name], number(of.value), interval(of), number(of.popularity))
             for name, of in scores.figures.items()
         ],
     )
@@ -50,7 +49,7 @@ def table(scores: Scores) -> None:
                 group.name,
                 str(len(group.columns)),
                 *_area(group.figures["pr_auc"]),
-                _value(group.figures["pr_auc"].popularity),
+                number(group.figures["pr_auc"].popularity),
                 *_area(group.figures["roc_auc"]),
             )
             for group in scores.groups
@@ -64,11 +63,11 @@ def _decisions(show: _Shown, scores: Scores) -> None:
     rows = []
     for decided in scores.decided:
         cuts = np.unique(decided.cut.thresholds)
-        cut = _value(float(cuts[0])) if len(cuts) == 1 else "a tag each"
+        cut = number(float(cuts[0])) if len(cuts) == 1 else "a tag each"
         values = [decided.figures[name] for name in figures]
-        rows.append((decided.cut.name, cut, *(_value(of.value) for of in values)))
+        rows.append((decided.cut.name, cut, *(number(of.value) for of in values)))
         if values[0].popularity is not None:
-            rows.append(("  popularity", "", *(_value(of.popularity) for of in values)))
+            rows.append(("  popularity", "", *(number(of.popularity) for of in values)))
     names = [name.replace("_", " ").replace("f1", "F1") for name in figures]
     show.table(("thresholds", "from", *names), rows)
 
@@ -83,9 +82,9 @@ def _tags(show: _Shown, scores: Scores) -> None:
     for column in order:
         areas = [scores.tags[name][column] for name in ("pr_auc", "roc_auc")]
         row = [predictions.outputs[column], str(int(predictions.labels[:, column].sum()))]
-        row += [*_area(areas[0]), _value(areas[0].popularity), _value(areas[1].value)]
+        row += [*_area(areas[0]), number(areas[0].popularity), number(areas[1].value)]
         if chosen is not None:
-            row += [_value(float(chosen.f1[column]))]
+            row += [number(float(chosen.f1[column]))]
             row += [str(int(part[column])) for part in chosen.counts]
         rows.append(row)
     head = ["tag", "tracks", "PR-AUC", "95 %", "popularity", "ROC-AUC"]
@@ -166,14 +165,4 @@ def _is_number(cell: str) -> bool:
 
 
 def _area(of: Figure) -> tuple[str, str]:
-    return _value(of.value), _interval(of)
-
-
-def _interval(of: Figure) -> str:
-    return "" if of.low is None or of.high is None else f"{_value(of.low)} … {_value(of.high)}"
-
-
-def _value(value: float | None) -> str:
-    if value is None:
-        return ""
-    return "–" if math.isnan(value) else f"{value:.4f}"
+    return number(of.value), interval(of)

@@ -19,25 +19,14 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from tagkit.errors import DataError, RecipeError
-from tagkit.front_end import FrontEnd
-
-#: What they were computed with; the chunk is a model's own affair.
-FRONT_END = FrontEnd(
-    chunk_samples=349200,
-    sample_rate=12000,
-    f_max=6000.0,
-    mel="slaney",
-    area_norm=True,
-    window="symmetric",
-    padding="zeros",
-)
+from tagkit.front_end import MTG, FrontEnd
 
 _SILENCE = -100.5  # dB: below the floor of 10·log10, with room for rounding
 
 
 def require(front_end: FrontEnd) -> None:
     """Raise RecipeError unless these mel-spectrograms are what ``front_end`` would compute."""
-    if replace(front_end, chunk_samples=FRONT_END.chunk_samples) != FRONT_END:
+    if replace(front_end, chunk_samples=MTG.chunk_samples) != MTG:
         raise RecipeError(
             "the official mel-spectrograms are of 12 kHz audio in 96 Slaney mels, and this model hears"
             f" {front_end.sample_rate} Hz in {front_end.n_mels} {front_end.mel} mels",
@@ -68,9 +57,9 @@ def _open(path: Path) -> NDArray[Any]:
         raise DataError(
             f"cannot be read: {reason}", path=path, hint="download or compute it anew"
         ) from error
-    if image.dtype.kind != "f" or image.ndim != 2 or image.shape[0] != FRONT_END.n_mels:
+    if image.dtype.kind != "f" or image.ndim != 2 or image.shape[0] != MTG.n_mels:
         found = f"{image.dtype} {image.shape}"
-        raise DataError(f"holds {found}, not float32 ({FRONT_END.n_mels}, frames)", path=path)
+        raise DataError(f"holds {found}, not float32 ({MTG.n_mels}, frames)", path=path)
     if not image.shape[1]:
         raise DataError("holds no frames", path=path)
     return image

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -29,3 +30,15 @@ def figure(
     if resampled is None:
         return Figure(value, popularity=popularity)
     return Figure(value, *bootstrap.interval(resampled), popularity)
+
+
+def number(value: float | None) -> str:
+    """For people: four decimals; a dash where undefined, nothing where not computed."""
+    if value is None:
+        return ""
+    return "–" if math.isnan(value) else f"{value:.4f}"
+
+
+def interval(of: Figure) -> str:
+    """For people: low … high, or nothing."""
+    return "" if of.low is None or of.high is None else f"{number(of.low)} … {number(of.high)}"

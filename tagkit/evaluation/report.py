@@ -7,7 +7,6 @@ models come from strangers.
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from tagkit.errors import DataError
 from tagkit.evaluation import plots
 from tagkit.evaluation.cuts import Decided
 from tagkit.evaluation.drawing import printable
-from tagkit.evaluation.figure import Figure
+from tagkit.evaluation.figure import interval, number
 from tagkit.evaluation.scores import Scores
 from tagkit.files import whole
 
@@ -97,7 +96,7 @@ def render(scores: Scores) -> Iterator[str]:
         plots.calibration(scores),
         "Left: the share of positives among entries with a score; on the dotted line a score is a"
         " probability. Right: how scores are spread. Expected calibration error, all tags pooled,"
-        f" 15 bins of equal width: {_number(scores.figures['ece'].value)}.",
+        f" 15 bins of equal width: {number(scores.figures['ece'].value)}.",
     )
     yield from _confusions(scores)
     yield from _every_tag(scores)
@@ -116,7 +115,7 @@ def _summary(scores: Scores) -> Iterator[str]:
     yield _table(
         ("", "value", "95 %", "popularity"),
         [
-            (word, _number(of.value), _interval(of), _number(of.popularity))
+            (word, number(of.value), interval(of), number(of.popularity))
             for word, of in ((word, scores.figures[name]) for name, word in names.items())
         ],
     )
@@ -152,9 +151,9 @@ def _thresholds(scores: Scores) -> Iterator[str]:
         rows = []
         for decided in scores.decided:
             found = [decided.figures[name] for name in figures]
-            rows.append([decided.cut.name, _cut(decided), *(_number(of.value) for of in found)])
+            rows.append([decided.cut.name, _cut(decided), *(number(of.value) for of in found)])
             if found[0].popularity is not None:
-                rows.append(["popularity", "", *(_number(of.popularity) for of in found)])
+                rows.append(["popularity", "", *(number(of.popularity) for of in found)])
         yield _table(("", "threshold", *figures.values()), rows)
         fitted = ", ".join(sorted({decided.cut.fitted_on for decided in scores.decided}))
         yield f'<p class="soft">Thresholds come from {_text(fitted)}. Macro unless it says micro.</p>'
@@ -196,10 +195,10 @@ def _every_tag(scores: Scores) -> Iterator[str]:
         precision, roc, error = (scores.tags[key][column] for key in ("pr_auc", "roc_auc", "ece"))
         row = [name, predictions.tags[column].category, f"{predictions.labels[:, column].sum():,}"]
         row += ["" if counts is None else f"{counts[column]:,}"]
-        row += [_number(precision.value), _interval(precision), _number(roc.value), _interval(roc)]
-        row += [_number(error.value)]
+        row += [number(precision.value), interval(precision), number(roc.value), interval(roc)]
+        row += [number(error.value)]
         if decided is not None:
-            row += [_number(float(decided.cut.thresholds[column])), _number(decided.f1[column])]
+            row += [number(float(decided.cut.thresholds[column])), number(decided.f1[column])]
             row += [f"{part[column]:,}" for part in decided.counts]
         rows.append(row)
     yield "<h2>Every tag</h2>"
@@ -226,18 +225,8 @@ def _figure(svg: str, caption: str) -> str:
 
 def _cut(decided: Decided) -> str:
     cuts = np.unique(decided.cut.thresholds)
-    return _number(float(cuts[0])) if len(cuts) == 1 else f"{cuts[0]:.3f} – {cuts[-1]:.3f}"
+    return number(float(cuts[0])) if len(cuts) == 1 else f"{cuts[0]:.3f} – {cuts[-1]:.3f}"
 
 
 def _text(text: str) -> str:
     return html.escape(printable(text))
-
-
-def _interval(of: Figure) -> str:
-    return "" if of.low is None or of.high is None else f"{_number(of.low)} – {_number(of.high)}"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    return "–" if math.isnan(value) else f"{value:.4f}"

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from tagkit.errors import WeightsError
-from tagkit.front_end import FrontEnd
+from tagkit.front_end import MTG, FrontEnd
 from tagkit.models.base import TagModel
 from tagkit.models.baseline_cnn import BaselineCNN, SixBlockCNN
 from tagkit.models.combiner import Combiner
@@ -58,16 +58,6 @@ class Entry:
 
 _LONG_96 = FrontEnd(464000)
 _SHORT_96 = FrontEnd(48000)
-_MTG = FrontEnd(
-    # 29.1 s: 1,366 frames, the width that the checkpoint was trained on.
-    349200,
-    sample_rate=12000,
-    f_max=6000.0,
-    mel="slaney",
-    area_norm=True,
-    window="symmetric",
-    padding="zeros",
-)
 
 #: What paper 5's networks hear of a 29.1 s clip: 592 frames, which is what hop 787 gives ("20 per second" would
 #: be 582). The window is not printed: with 2,048 samples neighbours overlap enough to hear everything alike; one of
@@ -90,7 +80,7 @@ CATALOGUE: dict[str, Entry] = {
     "harmonic_cnn": Entry(HarmonicCNN, FrontEnd(80000, n_mels=0), tiny=_TINY),
     "self_attention_cnn": Entry(SelfAttentionCNN, FrontEnd(240000, n_mels=128), tiny=_TINY),
     "focal_rescnn": Entry(FocalResCNN, FrontEnd(73600, n_mels=128), tiny=_TINY),
-    "mtg_vgg": Entry(MtgVgg, _MTG, tiny=_TINY),
+    "mtg_vgg": Entry(MtgVgg, MTG, tiny=_TINY),
     "baseline_cnn": Entry(BaselineCNN, _SHORT_96, tiny=_TINY),
     "six_block_cnn": Entry(SixBlockCNN, _SHORT_96, tiny=_TINY),
     "light_1": Entry(Light1, _LIGHT, tiny=_TINY),
