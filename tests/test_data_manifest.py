@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tagkit.data import manifest, open_dataset
+from tagkit.data import manifest, open_dataset, sources
 from tagkit.data.dataset import SPLITS
 from tagkit.data.grouping import leaks
 from tagkit.errors import DataError, RecipeError
@@ -159,12 +159,12 @@ def test_artists_in_several_splits_are_told(tmp_path: Path) -> None:
 def test_distillation_needs_no_tags(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").touch()
     path = table(tmp_path / "x.csv", [("a.mp3", "train")], "path,split")
-    assert manifest.read_manifest(path, tmp_path) == [manifest.Item("a.mp3", "train")]
+    assert sources.read(path, tmp_path) == [sources.Source("a.mp3", "train")]
     table(path, [("a.mp3", "train"), ("b.mp3", "test")], "path,split")
     with pytest.raises(RecipeError, match=r"line 3: b\.mp3 is not below .* --data"):
-        manifest.read_manifest(path, tmp_path)
+        sources.read(path, tmp_path)
     with pytest.raises(RecipeError, match="split is 'dev'"):
-        manifest.read_manifest(table(path, [("a.mp3", "dev")], "path,split"), tmp_path)
+        sources.read(table(path, [("a.mp3", "dev")], "path,split"), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Effects on audio, drawn anew for every chunk.
 
-In this order: pitch shift, gain and polarity, delay, filters and reverberation, noise. Afterwards a
-chunk is turned down where it became louder than full scale (or than it was, if that is more).
+In this order: pitch shift, gain and polarity, delay, filters and reverberation, drive, noise, codec. Afterwards
+a chunk is turned down where it became louder than full scale (or than it was, if that is more).
 
 Two of torchaudio's functions are used with care, because without its extension they take what a
 network takes, or far more (16 chunks of 3 s at 16 kHz, one core): its biquads run sample by sample in
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tagkit import torchaudio_cpu
+from tagkit.augment import codec
 from tagkit.augment.settings import Range, Settings
 from tagkit.errors import RecipeError
 
@@ -47,6 +48,8 @@ def audio_chain(settings: Settings, sample_rate: int) -> AudioChain:
                 f"augment.{name}_hz is {getattr(settings, f'{name}_hz')}: beyond half of the sample rate",
                 hint=f"the audio has {sample_rate} samples a second",
             )
+    if settings.codec and sample_rate != codec.RATE:
+        raise RecipeError(f"augment.codec needs audio of {codec.RATE} Hz, not {sample_rate}")
     if not settings.on_audio:
         return lambda samples, _: samples
     steps = _semitones(settings.pitch_semitones) if settings.pitch else np.zeros(1, np.int64)
@@ -66,13 +69,19 @@ def audio_chain(settings: Settings, sample_rate: int) -> AudioChain:
             found = echo(found, np.where(draw.chosen(settings.delay), lengths, 0).astype(np.int64))
         if any(getattr(settings, name) for name in FILTERS):
             found = _filtered(found, settings, sample_rate, draw)
+        if settings.drive:
+            found = driven(
+                found, np.where(draw.chosen(settings.drive), draw.between(settings.drive_db), 0)
+            )
         if settings.noise:
             ratio = np.where(
                 draw.chosen(settings.noise), draw.between(settings.noise_snr_db), np.inf
             )
             found = add_noise(found, ratio, random)
-        limit = samples.abs().amax(1, keepdim=True).clamp_min(1.0)
-        return found * (limit / found.abs().amax(1, keepdim=True).clamp_min(1e-9)).clamp_max(1.0)
+        found = _limited(found, samples)
+        if settings.codec:
+            found = _limited(_coded(found, draw.chosen(settings.codec), random), samples)
+        return found
 
     return chain
 
@@ -208,6 +217,32 @@ def add_noise(samples: Tensor, ratio: NDArray[np.float64], random: np.random.Gen
         torch.from_numpy(ratio[rows]).to(samples),
     )
     return found
+
+
+def driven(samples: Tensor, decibels: NDArray[np.float64]) -> Tensor:
+    """Drive each chunk by so many dB into a soft limiter, x → tanh(g·x) / tanh(g) of its peak; 0 dB leaves
+    it as it is. Its peak stays, what is quieter comes up: what mastering for loudness does."""
+    peak = samples.abs().amax(1, keepdim=True).clamp_min(1e-9)
+    gain = _column(10 ** (decibels / 20), samples)
+    pressed = torch.tanh(gain * samples / peak) / torch.tanh(gain) * peak
+    return torch.where(gain > 1, pressed, samples)
+
+
+def _coded(samples: Tensor, chosen: NDArray[np.bool_], random: np.random.Generator) -> Tensor:
+    found = samples.clone()
+    for row in np.flatnonzero(chosen):
+        drawn = codec.CODECS[random.integers(len(codec.CODECS))]
+        kbps = int(random.choice(drawn.kbps))
+        peak = float(samples[row].abs().max().clamp_min(1.0))
+        heard = codec.through((samples[row] / peak).cpu().numpy(), codec.RATE, drawn, kbps)
+        found[row] = torch.from_numpy(heard).to(samples) * peak
+    return found
+
+
+def _limited(samples: Tensor, before: Tensor) -> Tensor:
+    """Turn down each chunk that is louder than full scale and than it was before."""
+    limit = before.abs().amax(1, keepdim=True).clamp_min(1.0)
+    return samples * (limit / samples.abs().amax(1, keepdim=True).clamp_min(1e-9)).clamp_max(1.0)
 
 
 def _column(values: NDArray[np.float64], like: Tensor) -> Tensor:

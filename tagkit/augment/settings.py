@@ -22,7 +22,8 @@ class Settings:
     strength is drawn. The ranges are those of the package torchaudio-augmentations, which paper 3 used,
     where it has them: gain, pitch (here in whole semitones), filters, delay, and noise, whose ratios of
     standard deviations .0001-.01 are 80-40 dB. Its reverberation is SoX's; ``reverb_seconds``, in which
-    the tail falls by 60 dB, is ours.
+    the tail falls by 60 dB, is ours. So are ``drive``, a limiter into which a chunk is driven by so many dB,
+    as mastering for loudness does, and ``codec``, a lossy codec at a low bit rate (``codec.py``).
 
     Effects on images work on dB: ``image_gain_db`` moves a whole chunk up or down by at most this;
     ``band_mask`` sets one band of up to this many mels to the image's mean; ``time_masks`` spans of up
@@ -48,6 +49,9 @@ class Settings:
     reverb_seconds: Range = (0.1, 1.0)
     noise: float = 0.0
     noise_snr_db: Range = (40.0, 80.0)
+    drive: float = 0.0
+    drive_db: Range = (3.0, 12.0)
+    codec: float = 0.0
 
     image_gain_db: float = 0.0
     band_mask: int = 0
@@ -82,9 +86,16 @@ class Settings:
         """Whether an effect needs the samples, so that prepared images will not do."""
         return any(getattr(self, name) for name in EFFECTS)
 
+    def of_audio(self) -> Settings:
+        """The effects on audio alone, without mixing and without those on images."""
+        return Settings(**{name: getattr(self, name) for name in (*EFFECTS, *LIMITS)})
+
 
 #: What an effect on audio is called; each is a probability.
-EFFECTS = ("polarity", "gain", "pitch", "low_pass", "high_pass", "delay", "reverb", "noise")
+EFFECTS = (
+    *("polarity", "gain", "pitch", "low_pass", "high_pass", "delay", "reverb", "noise"),
+    *("drive", "codec"),
+)
 
 #: What the ends of a range may be.
 LIMITS: dict[str, Range] = {
@@ -95,4 +106,5 @@ LIMITS: dict[str, Range] = {
     "delay_ms": (1.0, 10_000.0),
     "reverb_seconds": (0.01, 10.0),
     "noise_snr_db": (-20.0, 120.0),
+    "drive_db": (0.0, 40.0),
 }

@@ -139,15 +139,15 @@ def _dataset(
     return dataset
 
 
-def _shown(total: int, main: bool) -> Any:
-    """Return what shows how many of ``total`` files are prepared."""
+def _shown(total: int, main: bool, what: str = "prepare") -> Any:
+    """Return what shows how many of ``total`` are done."""
     from rich.console import Console
     from rich.progress import track
 
     console = Console(stderr=True)
     if not main or not console.is_terminal:
         return iter
-    return lambda items: track(items, "prepare", total=total, console=console)
+    return lambda items: track(items, what, total=total, console=console)
 
 
 def _lost(failed: Sequence[TagkitError], total: int, main: bool) -> None:
@@ -191,32 +191,39 @@ def _finish(job: Job, card: Any, model: Any, front_end: Any, scores: Any) -> Non
 
 
 def learn_from_teachers(job: Job, manifest: Path, names: Sequence[str]) -> list[TagkitError]:
-    """Train on what teachers say, without labels; return what was wrong with the tracks left out."""
-    from tagkit.data.cache import Cache
-    from tagkit.data.manifest import read_manifest
-    from tagkit.errors import RecipeError
+    """Train on what teachers say; return what was wrong with the files left out."""
+    from tagkit.data import sources
     from tagkit.training import devices
-    from tagkit.training.distill import distill
-    from tagkit.training.inputs import front_end_of
-    from tagkit.training.teachers import Teachers, gather
+    from tagkit.training.teaching import school
+    from tagkit.training.teaching.distill import distill
+    from tagkit.training.teaching.teachers import Teachers
 
     assert job.data is not None
-    front_end = front_end_of(job.plan)
-    if not front_end.n_mels or job.plan.augment.on_audio:
-        raise RecipeError(f"{job.plan.name} changes or hears audio itself: it cannot be a student")
-    items = read_manifest(manifest, job.data)
+    school.require(job.plan)
+    given = sources.read(manifest, job.data)
     accelerator = devices.accelerator(job.device, job.plan.train.precision)
     main = accelerator.is_main_process
-    teachers = Teachers(names, job.cache, accelerator.device.type)
-    data = {"items": [list(item) for item in items], "teachers": list(teachers.ids)}
-    run = job.begin(accelerator, data)
-    shown = _shown(len(items), main)(items)
-    tracks, failed = gather(shown, job.data, Cache(job.cache, front_end), teachers)
-    _lost(failed, len(items), main)
+    device = accelerator.device.type
+    teachers = Teachers(names, job.cache, device)
+    run = job.begin(accelerator, sources.identity(given) | {"teachers": list(teachers.ids)})
+    with accelerator.main_process_first():  # the others then find everything there
+        made, failed = school.ready(
+            job.plan,
+            given,
+            job.data,
+            job.cache,
+            teachers,
+            jobs=max(1, job.jobs),
+            device=device,
+            show=lambda what, total, items: _shown(total, main, what)(items),
+        )
+    _lost(failed, len(given), main)
     student = distill(
         job.plan,
-        teachers.ensemble.tags,
-        tracks,
+        made.voice,
+        made.sources,
+        made.lessons,
+        made.judged,
         run,
         accelerator=accelerator,
         resume=job.resume,
@@ -225,4 +232,4 @@ def learn_from_teachers(job: Job, manifest: Path, names: Sequence[str]) -> list[
     if main:
         _finish(job, student.card, student.model, student.front_end, student.scores)
     accelerator.end_training()
-    return [*failed]
+    return failed

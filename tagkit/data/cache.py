@@ -109,7 +109,7 @@ class Cache:
             samples = np.resize(samples, self.front_end.chunk_samples)
         if self._mel is None:
             return np.rint(np.clip(samples, -1, 1) * PEAK).astype(np.int16), short
-        return _bytes(_log_mel(self._mel, samples)), short
+        return mel_bytes(_log_mel(self._mel, samples)), short
 
     def _image(self, path: Path) -> tuple[Stored, bool]:
         mels.require(self.front_end)
@@ -119,7 +119,7 @@ class Cache:
         short = image.shape[1] < self.least
         if short:
             image = np.tile(image, -(-self.least // image.shape[1]))[:, : self.least]
-        return _bytes(image), short
+        return mel_bytes(image), short
 
     def _place(self, name: str) -> Path:
         return self.folder / name[:2] / f"{name}.npy"
@@ -207,6 +207,7 @@ def _log_mel(mel: LogMel, samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate(slabs, axis=1)
 
 
-def _bytes(image: NDArray[np.float32]) -> NDArray[np.uint8]:
+def mel_bytes(image: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """dB (mels, frames) → the bytes that are kept, see :func:`decibel`."""
     stored: NDArray[np.uint8] = np.clip(np.rint((image - FLOOR) / STEP), 0, 255).astype(np.uint8)
     return stored

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from tagkit.data.dataset import SPLITS, Dataset, Track
 from tagkit.data.grouping import split_by_group
 from tagkit.data.tables import columns
-from tagkit.errors import DataError, RecipeError, VocabularyError
+from tagkit.errors import DataError, VocabularyError
 from tagkit.files import whole
 from tagkit.vocab import CATEGORIES, Tag, canonical, known
 
@@ -34,20 +34,16 @@ COLUMNS = ("path", "tags", "split", "artist", "album")
 _OWN = re.compile(r"(?P<category>[a-z]+)---(?P<name>[^;/,|\t]+)")
 
 
-class Item(NamedTuple):
-    """A file that carries no labels, for distillation."""
+class Line(NamedTuple):
+    """A line as it stands there; ``cells`` holds all of its columns."""
 
-    path: str
-    split: str
-
-
-class _Line(NamedTuple):
     number: int
     path: str
     tags: list[str]
     split: str | None
     artist: str
     album: str
+    cells: dict[str, object]
 
 
 def recognise(folder: Path) -> bool:
@@ -66,12 +62,12 @@ def read(folder: Path) -> Dataset:
         raise DataError(f"holds no {', '.join(NAMES)}", path=folder, hint="or name the file itself")
     tracks = []
     tags: set[Tag] = set()
-    lines = list(_lines(manifest))
+    lines = list(rows(manifest))
     divided = any(line.split is not None for line in lines)
     for line in lines:
-        has = {_meaning(tag, manifest, line.number) for tag in line.tags}
+        has = {meaning(tag, manifest, line.number) for tag in line.tags}
         tags |= has
-        split = _split(line, manifest) if divided else ""
+        split = split_of(line, manifest) if divided else ""
         names = frozenset(map(spelling, has))
         tracks.append(Track(line.path, line.path, split, names, line.artist, line.album))
     if not tracks or not tags:
@@ -84,28 +80,6 @@ def read(folder: Path) -> Dataset:
         tags=tuple(ordered),
         tracks=tuple(tracks) if divided else split_by_group(tracks),
     )
-
-
-def read_manifest(manifest: Path, root: Path) -> list[Item]:
-    """Return path and split of every line; tags, if any, are not read. Every file must be there.
-
-    Raises RecipeError for a wrong line or a missing file.
-    """
-    items = []
-    try:
-        for line in _lines(manifest, labels=False):
-            items.append(Item(line.path, _split(line, manifest)))
-            if not (root / line.path).is_file():
-                raise DataError(
-                    f"line {line.number}: {line.path} is not below {root}",
-                    path=manifest,
-                    hint="give the folder that the paths are relative to with --data",
-                )
-    except DataError as error:
-        raise RecipeError(error.message, path=error.path, hint=error.hint) from error
-    if not items:
-        raise RecipeError("lists no file", path=manifest)
-    return items
 
 
 def write(dataset: Dataset, manifest: Path) -> None:
@@ -152,7 +126,7 @@ def _find(folder: Path) -> Path | None:
     return next((folder / name for name in NAMES if (folder / name).is_file()), None)
 
 
-def _split(line: _Line, manifest: Path) -> str:
+def split_of(line: Line, manifest: Path) -> str:
     if line.split not in SPLITS:
         raise DataError(
             f"line {line.number}: split is {line.split!r}",
@@ -162,7 +136,8 @@ def _split(line: _Line, manifest: Path) -> str:
     return line.split
 
 
-def _meaning(text: str, manifest: Path, line: int) -> Tag:
+def meaning(text: str, manifest: Path, line: int) -> Tag:
+    """Return the tag that ``text`` spells. Raises DataError, naming the line."""
     if known(text):
         return canonical(text)
     own = _OWN.fullmatch(text.lower())
@@ -181,7 +156,7 @@ def _meaning(text: str, manifest: Path, line: int) -> Tag:
         ) from error
 
 
-def _lines(manifest: Path, *, labels: bool = True) -> Iterator[_Line]:
+def rows(manifest: Path, *, labels: bool = True) -> Iterator[Line]:
     """Yield the manifest's lines; ``labels``: tags must be there, else split. Raises DataError."""
     parse = _json if manifest.suffix == ".jsonl" else _table
     try:
@@ -215,7 +190,7 @@ def _json(file: io.TextIOBase, manifest: Path) -> Iterator[tuple[int, dict[str, 
         yield number, row
 
 
-def _line(number: int, cells: dict[str, object], manifest: Path, labels: bool) -> _Line:
+def _line(number: int, cells: dict[str, object], manifest: Path, labels: bool) -> Line:
     needed = "tags" if labels else "split"
     for name in ("path", needed):
         if cells.get(name) is None or cells[name] == "":
@@ -232,11 +207,12 @@ def _line(number: int, cells: dict[str, object], manifest: Path, labels: bool) -
         if not isinstance(text, str | None):
             raise DataError(f"line {number}: {name} is no text", path=manifest)
     split = texts["split"]
-    return _Line(
+    return Line(
         number,
         path=str(texts["path"]),
         tags=[tag.strip() for tag in tags if tag.strip()],
         split=None if split is None else str(split),
         artist=str(texts["artist"] or ""),
         album=str(texts["album"] or ""),
+        cells=cells,
     )

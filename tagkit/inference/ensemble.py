@@ -9,7 +9,7 @@ members that know it say. Only cards are read here; listening loads the networks
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -54,7 +54,8 @@ class Ensemble:
 
     ``tag_weights``: one weight a member for tags that do not use the members' own. ``context``: how
     much artist and album say, or None; whoever decides tracks asks :func:`context.smooth` for it, with
-    ``context_thresholds`` in place of ``thresholds``.
+    ``context_thresholds`` in place of ``thresholds``. ``most``: of a category, the most tags that a
+    track gets; see :mod:`tagkit.thresholds`.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Ensemble:
     tag_weights: Mapping[Tag, tuple[float, ...]] = field(default_factory=dict)
     context: Context | None = None
     own_context_thresholds: Mapping[Tag, float] = field(default_factory=dict)
+    most: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def _voices(self) -> list[Card]:
@@ -160,6 +162,7 @@ def _from_toml(path: Path) -> Ensemble:
         says.combine,
         _beside(path, says.combiner) if says.combiner is not None else None,
         context=says.context,
+        most=says.most,
     )
 
     def by_tag(table: Mapping[str, Value]) -> dict[Tag, Value]:
@@ -197,6 +200,14 @@ def _outputs_of(card: Card, tags: Sequence[Tag]) -> list[list[int]]:
     return [where.get(tag, []) for tag in tags]
 
 
+def loudest(card: Card, given: FloatArray, tags: Sequence[Tag]) -> Iterator[tuple[int, FloatArray]]:
+    """Yield the column in ``tags`` of each tag that the card knows, and what it says of it (tracks,): the
+    loudest of its outputs that mean it, from all of them (tracks, outputs)."""
+    for column, positions in enumerate(_outputs_of(card, tags)):
+        if positions:
+            yield column, given[:, positions].max(1)
+
+
 def calibrated(card: Card, probabilities: FloatArray) -> FloatArray:
     """Apply the card's calibration, sigmoid(scale · logit + shift), to (tracks, outputs)."""
     if card.calibration is None:
@@ -220,10 +231,8 @@ def combine(ensemble: Ensemble, outputs: Sequence[FloatArray]) -> FloatArray:
     tracks = len(outputs[0])
     sums = np.zeros((tracks, len(ensemble.tags)))
     for member, weights, given in zip(ensemble.members, ensemble.weights, outputs, strict=True):
-        for column, positions in enumerate(_outputs_of(member.card, ensemble.tags)):
-            if positions:
-                loudest = given[:, positions].max(1)
-                sums[:, column] += weights[column] * _scaled(ensemble.combine, loudest)
+        for column, said in loudest(member.card, given, ensemble.tags):
+            sums[:, column] += weights[column] * _scaled(ensemble.combine, said)
     means = (sums / ensemble.weights.sum(0)).astype(np.float32)
     return _sigmoid(means) if ensemble.combine == "logit-mean" else means
 

@@ -54,7 +54,7 @@ class Analysis(NamedTuple):
     error: str | None
 
 
-class _Group(NamedTuple):
+class Group(NamedTuple):
     """Models that hear the same: one front end, computed once."""
 
     front_end: FrontEndModule
@@ -101,7 +101,7 @@ class Analyser:
         self.device = device or torch.device("cpu")
         self.windows = windows
         self.jobs = max(1, jobs)
-        self.groups = _group(bundles, windows, self.device)
+        self.groups = group(bundles, windows, self.device)
 
     def analyse(self, tasks: Iterable[Task]) -> Iterator[Analysis]:
         """Yield one analysis a task, in order. A file that cannot be decoded yields its error.
@@ -176,7 +176,7 @@ def _hearing(front_end: FrontEnd) -> Hearing:
     return front_end.sample_rate, front_end.chunk_samples
 
 
-def _group(bundles: Sequence[Bundle], windows: int, device: torch.device) -> list[_Group]:
+def group(bundles: Sequence[Bundle], windows: int, device: torch.device) -> list[Group]:
     """Put models together whose front ends are equal to the last bit of their filter banks."""
     groups: dict[tuple[FrontEnd, bytes], list[tuple[str, Bundle]]] = {}
     front_ends: dict[tuple[FrontEnd, bytes], FrontEndModule] = {}
@@ -188,4 +188,4 @@ def _group(bundles: Sequence[Bundle], windows: int, device: torch.device) -> lis
         key = (bundle.front_end.front_end, buffers)
         groups.setdefault(key, []).append((model_id(bundle.fingerprint, windows), bundle))
         front_ends.setdefault(key, bundle.front_end.to(device))
-    return [_Group(front_ends[key], tuple(members)) for key, members in groups.items()]
+    return [Group(front_ends[key], tuple(members)) for key, members in groups.items()]

@@ -16,9 +16,20 @@ from pathlib import Path
 from tagkit.augment import Settings as Augment
 from tagkit.errors import RecipeError
 from tagkit.recipe import tables
-from tagkit.recipe.schema import PHASE, Data, Recipe, Train
+from tagkit.recipe.schema import PHASE, Data, Distill, Recipe, Train
 
-__all__ = ["Augment", "Data", "Recipe", "Train", "dumps", "find", "load", "names", "parse"]
+__all__ = [
+    "Augment",
+    "Data",
+    "Distill",
+    "Recipe",
+    "Train",
+    "dumps",
+    "find",
+    "load",
+    "names",
+    "parse",
+]
 
 MOST = 1 << 20  # bytes of a recipe; a real one has three thousand
 

@@ -122,6 +122,58 @@ class Train:
 
 
 @dataclass(frozen=True)
+class Distill:
+    """How a student is taught (``tagkit train --teacher``).
+
+    Student and teachers hear the same clips of ``clip_seconds``, changed as the table ``augment`` says;
+    each is heard in up to ``windows`` windows. ``clips``, ``labelled_clips``, ``nothing_clips``: how
+    many are made of music, of single instruments, and of sound without tags; 0 is four a file.
+
+    A clip of music is mixed with another with probability ``mix``, at ``mix_db`` against it; with
+    probability ``speed`` it is ``speed_ratio`` times as fast. A labelled clip has from the first to
+    the last of ``stems`` instruments, each ``stem_db`` against the first.
+
+    ``labelled``, ``nothing``: the parts of a batch that are such clips, together at most half.
+    ``chunks``: of each clip in a batch, whose mean must say what the teachers say of the whole clip;
+    that counts ``clip_weight`` times as much as each chunk by itself. ``label_weight`` and
+    ``vote_weight``: how much the exact labels and the listeners' votes count. ``precision``: of the
+    teachers' arithmetic.
+    """
+
+    clip_seconds: float = within(29.13, 1, 600)
+    windows: int = within(6, 1, 100)
+    clips: int = within(0, 0)
+    labelled_clips: int = within(0, 0)
+    nothing_clips: int = within(0, 0)
+    mix: float = within(0.35, 0, 1)
+    mix_db: tuple[float, ...] = (-12.0, 12.0)
+    stems: tuple[int, ...] = (1, 6)
+    stem_db: tuple[float, ...] = (-12.0, 0.0)
+    speed: float = within(0.4, 0, 1)
+    speed_ratio: tuple[float, ...] = (0.89, 1.12)
+    labelled: float = within(0.3, 0, 0.5)
+    nothing: float = within(0.1, 0, 0.5)
+    chunks: int = within(2, 1, 100)
+    clip_weight: float = within(1.0, 0, 100)
+    label_weight: float = within(1.0, 0, 100)
+    vote_weight: float = within(0.2, 0, 100)
+    precision: Literal["no", "bf16"] = "no"
+
+    def __post_init__(self) -> None:
+        for name, low in (("mix_db", -60), ("stem_db", -60), ("speed_ratio", 0.5), ("stems", 1)):
+            given = getattr(self, name)
+            if len(given) != 2 or not low <= given[0] <= given[1] <= 60:
+                raise RecipeError(
+                    f"distill.{name} is {list(given)}", hint="give two numbers, the lower first"
+                )
+        if self.labelled + self.nothing > 0.5:
+            raise RecipeError(
+                "distill.labelled and distill.nothing are more than half of a batch together",
+                hint="real music must be at least half of it",
+            )
+
+
+@dataclass(frozen=True)
 class Recipe:
     """``name`` of the bundle that comes out; ``architecture`` from the catalogue.
 
@@ -142,5 +194,6 @@ class Recipe:
     tags_per_track: Mapping[str, float] = field(default_factory=dict)
     loss: Mapping[str, Any] = field(default_factory=lambda: {"name": "bce"})
     data: Data = field(default_factory=Data)
+    distill: Distill = field(default_factory=Distill)
     augment: Augment = field(default_factory=Augment)
     train: Train = field(default_factory=Train)

@@ -52,7 +52,18 @@ class Features(Sequence[Array]):
         return self.cache.get(self.paths[row])
 
 
-class Batches(Dataset[Batch]):
+class Updates(Dataset[Batch]):
+    """What each update learns from, by the part of it that is asked for."""
+
+    def __getitem__(self, part: Slice) -> Batch:
+        raise NotImplementedError
+
+    def rows(self, part: Slice) -> NDArray[np.int64]:
+        """Return the tracks (chunks,) that a part takes its chunks from."""
+        raise NotImplementedError
+
+
+class Batches(Updates):
     """``batch`` random chunks an update.
 
     ``features``: (…, frames) or (samples,) a track, at least ``length`` long; ``targets``: (tracks,
@@ -109,7 +120,7 @@ class Batches(Dataset[Batch]):
         return feature[..., start : start + self.length]
 
 
-_PURPOSES = ("place", "augment", "network")
+_PURPOSES = ("place", "augment", "network", "clip")
 
 
 def chance(seed: int, purpose: str, *numbers: int) -> np.random.Generator:

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 from tagkit.errors import RecipeError
 from tagkit.losses import Loss
 from tagkit.recipe import Train
-from tagkit.training.batches import Batch, Batches, Slice
+from tagkit.training.batches import Batch, Slice, Updates
 from tagkit.training.engine import Engine, Prepare
 from tagkit.training.judging import known
 from tagkit.training.progress import Display, display
@@ -41,7 +41,7 @@ class Plan:
     less is better. ``names(row)``: what a training track is called in an error.
     """
 
-    batches: Batches
+    batches: Updates
     steps: int
     prepare: Prepare
     loss: Loss
@@ -156,7 +156,7 @@ def _epoch(
 
 
 def _loader(
-    batches: Batches, parts: Iterable[Slice], engine: Engine, jobs: int
+    batches: Updates, parts: Iterable[Slice], engine: Engine, jobs: int
 ) -> DataLoader[Batch]:
     return DataLoader(
         batches,
