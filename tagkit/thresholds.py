@@ -4,10 +4,14 @@ The rules, in order:
 
 1. A tag is *allowed* if its category is in ``categories`` (none given: every category), if it is in
    ``include`` (none given: every tag), and if it is not in ``exclude``.
-2. An allowed tag *passes* if its probability is at least its threshold: the card's, or
-   ``Options.threshold`` in place of all of them; and at least ``min_confidence``. Both are compared
-   in float32, as models give them: 0.7 passes 0.7. NaN never passes.
-3. Of those that pass, each category keeps its ``top_k`` most probable.
+2. An allowed tag *passes* if its probability is at least its threshold: the model's, or
+   ``Options.threshold`` in place of all of them. Both are compared in float32, as models give them:
+   0.7 passes 0.7. NaN never passes.
+3. Where the model says how many tags of a category a track gets at ``most``, those stay whose logits
+   are furthest above their thresholds': what is probable for a rare tag is not for a frequent one.
+   ``Options.threshold`` asks for all that reach it, so ``most`` does not hold then.
+4. Of those that stay and have at least ``min_confidence``, each category keeps its ``top_k`` most
+   probable.
 
 Raising ``threshold`` or ``min_confidence`` therefore only ever takes tags away.
 """
@@ -76,14 +80,16 @@ def decide(
     probabilities: npt.ArrayLike,
     thresholds: Sequence[float] | None = None,
     options: Options | None = None,
+    most: Mapping[str, int] | None = None,
 ) -> list[Decision]:
     """Return the tags of one track: by category order, then the most probable first, then by name.
 
     ``probabilities`` and ``thresholds`` are (tags,), in the order of ``tags``; without thresholds
-    every tag has DEFAULT_THRESHOLD. Raises VocabularyError, and ValueError for other shapes.
+    every tag has DEFAULT_THRESHOLD. ``most``: the most tags of a category, where there is a most.
+    Raises VocabularyError, and ValueError for other shapes.
     """
     row = np.asarray(probabilities, dtype=np.float32)
-    return next(decide_all(tags, row[None], thresholds, options))
+    return next(decide_all(tags, row[None], thresholds, options, most))
 
 
 def decide_all(
@@ -91,44 +97,73 @@ def decide_all(
     probabilities: npt.NDArray[np.floating] | Iterable[npt.ArrayLike],
     thresholds: Sequence[float] | None = None,
     options: Options | None = None,
+    most: Mapping[str, int] | None = None,
 ) -> Iterator[list[Decision]]:
     """Yield for each track, a row of ``probabilities`` (tracks, tags), what `decide` returns.
 
     The rows may come from an iterator. 100,000 tracks of 150 tags take about a second.
     """
-    options = options or Options()
-    needed = _needed(tags, thresholds, options)
-    # Sorting a row's few survivors by rank: category first, then name, both as numbers.
-    by_rank = sorted(range(len(tags)), key=lambda i: (_order(tags[i].category), tags[i].name))
-    rank = {index: place for place, index in enumerate(by_rank)}
-    category = [_order(tag.category) for tag in tags]
-    return (
-        _decide_row(tags, np.asarray(row, dtype=np.float32), needed, category, rank, options.top_k)
-        for row in probabilities
-    )
+    rules = _Rules(tags, thresholds, options or Options(), most or {})
+    return (rules.decide(np.asarray(row, dtype=np.float32)) for row in probabilities)
 
 
-def _decide_row(
-    tags: Sequence[Tag],
-    row: npt.NDArray[np.float32],
-    needed: npt.NDArray[np.float32],
-    category: Sequence[int],
-    rank: dict[int, int],
-    top_k: int | None,
-) -> list[Decision]:
-    if row.shape != needed.shape:
-        raise ValueError(f"{row.shape} probabilities for {needed.shape} tags")
-    passing = np.flatnonzero(row >= needed).tolist()  # NaN compares as False
-    values = row.tolist()
-    passing.sort(key=lambda i: (category[i], -values[i], rank[i]))
-    decided: list[Decision] = []
-    kept, current = 0, -1
-    for index in passing:
-        kept = kept + 1 if category[index] == current else 1
-        current = category[index]
-        if top_k is None or kept <= top_k:
-            decided.append(Decision(tags[index].name, tags[index].category, values[index]))
-    return decided
+class _Rules:
+    """What holds for every track, computed once."""
+
+    def __init__(
+        self,
+        tags: Sequence[Tag],
+        thresholds: Sequence[float] | None,
+        options: Options,
+        most: Mapping[str, int],
+    ) -> None:
+        self.tags = tags
+        self.needed = _needed(tags, thresholds, options)
+        self.logits = _logit(self.needed)
+        self.floor = np.float32(options.min_confidence)
+        self.most = most if options.threshold is None else {}
+        self.top_k = {} if options.top_k is None else dict.fromkeys(CATEGORIES, options.top_k)
+        # Sorting a row's few survivors by rank: category first, then name, both as numbers.
+        by_rank = sorted(range(len(tags)), key=lambda i: (_order(tags[i].category), tags[i].name))
+        self.rank = {index: place for place, index in enumerate(by_rank)}
+        self.category = [_order(tag.category) for tag in tags]
+
+    def decide(self, row: npt.NDArray[np.float32]) -> list[Decision]:
+        if row.shape != self.needed.shape:
+            raise ValueError(f"{row.shape} probabilities for {self.needed.shape} tags")
+        passing = np.flatnonzero(row >= self.needed)  # NaN compares as False
+        if self.most:
+            above = _logit(row[passing]) - self.logits[passing]
+            passing = passing[self._first(passing, above, self.most)]
+        passing = passing[row[passing] >= self.floor]
+        found = passing[self._first(passing, row[passing], self.top_k)]
+        return [
+            Decision(self.tags[index].name, self.tags[index].category, probability)
+            for index, probability in zip(found.tolist(), row[found].tolist(), strict=True)
+        ]
+
+    def _first(
+        self,
+        indices: npt.NDArray[np.intp],
+        scores: npt.NDArray[np.float32],
+        count: Mapping[str, int],
+    ) -> list[int]:
+        """Which of ``indices`` stay: each category's ``count`` of largest scores; in their order."""
+        tags, values = indices.tolist(), scores.tolist()
+        order = sorted(
+            range(len(tags)),
+            key=lambda i: (self.category[tags[i]], -values[i], self.rank[tags[i]]),
+        )
+        if not count:
+            return order
+        stay, kept, current = [], 0, ""
+        for place in order:
+            category = self.tags[tags[place]].category
+            kept = kept + 1 if category == current else 1
+            current = category
+            if kept <= count.get(category, kept):
+                stay.append(place)
+        return stay
 
 
 def _needed(
@@ -143,7 +178,6 @@ def _needed(
             raise ValueError(f"{needed.shape} thresholds for {len(tags)} tags")
     else:
         needed = np.full(len(tags), DEFAULT_THRESHOLD, dtype=np.float32)
-    needed = np.maximum(needed, np.float32(options.min_confidence))
     include = {canonical(name, tags).name for name in options.include}
     exclude = {canonical(name, tags).name for name in options.exclude}
     for index, (name, category) in enumerate(tags):
@@ -154,6 +188,13 @@ def _needed(
         ):
             needed[index] = math.inf
     return needed
+
+
+def _logit(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Finite also for 0, 1 and the infinite needs of tags that are not allowed."""
+    kept = np.clip(probabilities, 1e-6, 1 - 1e-6)
+    found: npt.NDArray[np.float32] = np.log(kept / (1 - kept))
+    return found
 
 
 def expected_shares(

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save
 from tagkit import features, models
 from tagkit.errors import WeightsError
 from tagkit.vocab import Tag
-from tagkit.weights import bundle, header
+from tagkit.weights import assemble, bundle, header
 from tagkit.weights.card import Card
 from tagkit.weights.record import to_record
 
@@ -419,3 +419,29 @@ def test_overlapping_tensors_are_refused(sound: Path, tmp_path: Path) -> None:
     path.write_bytes(header_only(json.dumps(table).encode()) + data[8 + size :])
     with pytest.raises(WeightsError, match="no sound safetensors file"):
         bundle.load(path)
+
+
+@pytest.mark.parametrize("architecture", ["ds_cnn", "mel_tcn", "musicnn"])
+def test_a_bundle_with_some_of_its_outputs_says_the_same_of_them(
+    architecture: str, tmp_path: Path
+) -> None:
+    card, model, hears = parts(architecture)
+    fewer, small = assemble.keep(card, model.eval(), [2, 0])
+    assert fewer.tags == (TAGS[2], TAGS[0])
+    assert (fewer.outputs, fewer.thresholds) == (("spooky", "mood/theme---happy"), (1.0, 0.25))
+    assert fewer.calibration == ((1.0, 0.25), (1.0, 0.0))
+    bundle.save(tmp_path / "fewer.safetensors", fewer, small, hears)
+    found = bundle.load(tmp_path / "fewer.safetensors")
+    assert hears is not None
+    samples = torch.randn(2, hears.front_end.chunk_samples, generator=torch.manual_seed(0)) / 10
+    with torch.inference_mode():
+        whole, embedding = model.hear(hears(samples))
+        some, same = found.model.hear(hears(samples))
+    assert torch.allclose(some, whole[:, [2, 0]], atol=1e-5)
+    assert torch.allclose(same, embedding, atol=1e-5)
+
+
+def test_outputs_are_kept_only_where_tags_are_rows() -> None:
+    card, model, _ = parts("query2label")
+    with pytest.raises(WeightsError, match="query2label cannot do with fewer tags"):
+        assemble.keep(card, model, [0, 1])

@@ -96,6 +96,12 @@ def test_thresholds_are_weighed_as_the_probabilities_are(tmp_path: Path) -> None
     assert np.allclose(ensemble.load([str(toml)]).thresholds, [0.7, 0.4])
 
 
+def test_the_most_tags_of_a_category(pair: tuple[Path, Path]) -> None:
+    file = pair[0].parent / "few.toml"
+    file.write_text(f'members = ["{pair[0].name}"]\n[most]\nmood = 1\n')
+    assert ensemble.load([str(file)]).most == {"mood": 1}
+
+
 def test_context_and_its_thresholds(pair: tuple[Path, Path]) -> None:
     toml = pair[0].parent / "t.toml"
     toml.write_text(
@@ -123,6 +129,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         thresholds={"happy": 0.125},
         context=Context(0.25, 0.5),
         context_thresholds={"happy": 0.5},
+        most={"mood": 3, "theme": 2},
     )
     ensemble_file.write(tmp_path / "e.toml", wanted, notes="fitted\non validation")
     assert ensemble_file.read(tmp_path / "e.toml") == wanted
@@ -214,6 +221,10 @@ def test_another_threshold_in_a_card_is_the_same_model(tmp_path: Path) -> None:
         ('members = ["a", "b"]\n[tag_weights]\nsitar = [1, 1]', "no member knows"),
         ('members = ["a"]\n[context]\nartist = 0.5', "context"),
         ('members = ["a"]\ncontext = 0.5', "context"),
+        ('members = ["a"]\nmost = 3', "most"),
+        ('members = ["a"]\n[most]\nmoods = 3', "most"),
+        ('members = ["a"]\n[most]\nmood = 0', "most"),
+        ('members = ["a"]\n[most]\nmood = true', "most"),
         ('members = ["a"]\n[context]\nartist = "x"\nalbum = 0', "context"),
         ('members = ["nobody-made-this"]', "nobody-made-this"),
         ("members = [", "readable"),

@@ -24,8 +24,8 @@ TAGS = (
 )
 
 
-def names(probabilities, thresholds=None, **options):
-    return [d.name for d in decide(TAGS, probabilities, thresholds, Options(**options))]
+def names(probabilities, thresholds=None, most=None, **options):
+    return [d.name for d in decide(TAGS, probabilities, thresholds, Options(**options), most)]
 
 
 def test_a_tag_passes_at_its_own_threshold():
@@ -63,6 +63,25 @@ def test_order_is_category_then_probability_then_name():
 
 def test_top_k_keeps_the_most_probable_of_each_category_that_pass():
     assert names([0.9, 0.6, 0.7, 0.8, 0.2], top_k=2) == ["calm", "sad", "piano"]
+
+
+def test_a_category_keeps_its_most_those_furthest_above_their_thresholds():
+    # happy is 2.2 above its threshold in logits (from odds 1/9 to 1), sad .8 (from 4 to 9), calm 1.3.
+    said, cut = [0.9, 0.5, 0.9, 0.6, 0.9], [0.5, 0.1, 0.8, 0.3, 0.5]
+    assert names(said, cut, {"mood": 2}) == ["calm", "happy", "film", "piano"]
+    assert names(said, cut, {"mood": 1, "theme": 1}) == ["happy", "film", "piano"]
+    assert names(said, cut, {"mood": 3}) == names(said, cut)
+    # Whoever names a threshold or a number wants just that, of what stays.
+    assert names(said, cut, {"mood": 1}, threshold=0.5) == names(said, threshold=0.5)
+    assert names(said, cut, {"mood": 2}, top_k=1) == ["calm", "film", "piano"]
+    assert names(said, cut, {"mood": 1}, exclude=("happy",)) == ["calm", "film", "piano"]
+    # Nor does a tag that was not far enough above return because another is not confident enough.
+    assert names(said, cut, {"mood": 1}, min_confidence=0.55) == ["film", "piano"]
+
+
+def test_most_holds_for_certain_and_impossible_probabilities_too():
+    # sad and calm are just at their thresholds: of equals the first by name.
+    assert names([0, 1, 1, 0.9, 0], [0.5, 0, 1, 0.9, 0.5], {"mood": 2}) == ["happy", "calm"]
 
 
 def test_include_exclude_and_categories_take_any_published_spelling():
@@ -112,12 +131,13 @@ PROBABILITY = st.floats(0, 1, width=32) | st.just(math.nan)
     st.floats(0, 1),
     st.sampled_from(["threshold", "min_confidence"]),
     st.none() | st.integers(1, 3),
+    st.none() | st.fixed_dictionaries({"mood": st.integers(1, 3)}),
 )
-def test_raising_a_threshold_only_takes_tags_away(probabilities, one, other, option, top_k):
+def test_raising_a_threshold_only_takes_tags_away(probabilities, one, other, option, top_k, most):
     low, high = sorted([one, other])
     card = [0.2, 0.4, 0.6, 0.5, 0.5]
-    more = decide(TAGS, probabilities, card, Options(**{option: low}, top_k=top_k))
-    fewer = decide(TAGS, probabilities, card, Options(**{option: high}, top_k=top_k))
+    more = decide(TAGS, probabilities, card, Options(**{option: low}, top_k=top_k), most)
+    fewer = decide(TAGS, probabilities, card, Options(**{option: high}, top_k=top_k), most)
     assert set(fewer) <= set(more)
     assert fewer == [decision for decision in more if decision in fewer]  # in the same order
 

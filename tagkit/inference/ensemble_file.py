@@ -14,6 +14,9 @@
     [thresholds]                                    # optional: canonical tag = probability
     happy = 0.31
 
+    [most]                                          # optional: the most tags of a category on a track
+    mood = 3
+
     [context]                                       # optional: see tagkit.inference.context
     artist = 0.2
     album = 0.5
@@ -34,6 +37,7 @@ from typing import Any
 from tagkit.errors import DataError, WeightsError
 from tagkit.files import whole
 from tagkit.inference.context import Context
+from tagkit.vocab import CATEGORIES
 
 COMBINATIONS = ("mean", "logit-mean", "rank", "learned")
 _MOST_BYTES = 1 << 20
@@ -45,6 +49,7 @@ _KEYS = (
     "combiner",
     "tag_weights",
     "thresholds",
+    "most",
     "context",
 )
 
@@ -62,6 +67,7 @@ class Definition:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     context: Context | None = None
     context_thresholds: Mapping[str, float] = field(default_factory=dict)
+    most: Mapping[str, int] = field(default_factory=dict)
 
 
 def read(path: Path) -> Definition:
@@ -92,6 +98,9 @@ def write(path: Path, definition: Definition, *, notes: str = "") -> None:
         lines += ["", "[tag_weights]"]
         lines += [f"{_text(t)} = {_numbers(w)}" for t, w in definition.tag_weights.items()]
     lines += _thresholds("thresholds", definition.thresholds)
+    if definition.most:
+        lines += ["", "[most]"]
+        lines += [f"{category} = {count}" for category, count in definition.most.items()]
     if (context := definition.context) is not None:
         lines += ["", "[context]", f"artist = {context.artist:.4g}", f"album = {context.album:.4g}"]
         lines += _thresholds("context.thresholds", definition.context_thresholds)
@@ -159,7 +168,20 @@ def _definition(table: Mapping[str, Any]) -> Definition:
         thresholds=_probabilities("thresholds", table.get("thresholds", {})),
         context=context,
         context_thresholds=context_thresholds,
+        most=_most(table.get("most", {})),
     )
+
+
+def _most(table: Any) -> dict[str, int]:
+    if (
+        not isinstance(table, dict)
+        or set(table) - set(CATEGORIES)
+        or not all(type(count) is int and count > 0 for count in table.values())
+    ):
+        raise _WrongError(
+            f"most must be a table of category = number from 1 on, of {', '.join(CATEGORIES)}"
+        )
+    return dict(table)
 
 
 def _context(table: Any) -> tuple[Context | None, dict[str, float]]:

@@ -7,7 +7,8 @@ tensors that are really there, and then takes those tensors as its own.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from tagkit.errors import WeightsError
 from tagkit.features import FrontEndModule, LogMel, Waveform
 from tagkit.front_end import FrontEnd
 from tagkit.models import TagModel, build
+from tagkit.weights.card import PER_OUTPUT, Card
 
 _SHOWN = 6
 
@@ -44,6 +46,34 @@ def model(
                 f"{architecture} keeps {name} out of its state: it cannot be bundled"
             )
     return empty.eval()
+
+
+def keep(card: Card, whole: TagModel, outputs: Sequence[int]) -> tuple[Card, TagModel]:
+    """Return card and model with only some of their outputs, in the order given.
+
+    A tensor that is laid out for each tag has the tags along its first axis: those rows are kept.
+    Raises WeightsError for an architecture that is laid out otherwise.
+    """
+    with torch.device("meta"):
+        fewer, more = (
+            build(card.architecture, count, **card.arguments).state_dict()
+            # Which tensors belong to tags shows with any other number of them.
+            for count in (len(outputs), len(card.tags) + 1)
+        )
+    chosen = torch.tensor(outputs, dtype=torch.long)
+    state = dict(whole.state_dict())
+    for name, tensor in state.items():
+        if tensor.shape != more[name].shape:
+            if len(tensor) != len(card.tags):
+                raise WeightsError(f"{card.architecture} cannot do with fewer tags: {name}")
+            state[name] = tensor[chosen]
+    _refuse(mismatches(fewer, state), f"{card.architecture} with fewer tags")
+
+    def some(values: Sequence[Any] | None) -> tuple[Any, ...] | None:
+        return None if values is None else tuple(values[output] for output in outputs)
+
+    parts: dict[str, Any] = {name: some(getattr(card, name)) for name in PER_OUTPUT}
+    return replace(card, **parts), model(card.architecture, card.arguments, len(outputs), state)
 
 
 def front_end(spec: FrontEnd, state: Mapping[str, Tensor]) -> FrontEndModule:

@@ -27,6 +27,9 @@ _CONTROL = re.compile(
 )
 _MOST_TAGS = 10_000
 
+#: The parts of a card that have one item for each output.
+PER_OUTPUT = ("tags", "outputs", "thresholds", "calibration")
+
 
 @dataclass(frozen=True)
 class Card:
@@ -64,7 +67,7 @@ class Card:
             object.__setattr__(self, part, _json_values(getattr(self, part), part))
         count = len(self.tags)
         require(0 < count <= _MOST_TAGS, f"a card has 1 to {_MOST_TAGS:,} tags, not {count:,}")
-        for part in ("outputs", "thresholds", "calibration"):
+        for part in PER_OUTPUT:
             values = getattr(self, part)
             if values is not None and len(values) != count:
                 raise WeightsError(f"its card has {count} tags, but {len(values)} {part}")
