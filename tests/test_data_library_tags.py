@@ -57,7 +57,7 @@ def test_values_become_tags_and_files_without_one_are_left_out(tmp_path: Path) -
 def test_artists_are_found_in_every_container(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a" / f"x{media.KINDS[kind].suffix}"
     song(path, ["Happy", "Sad"], kind=kind)
-    tags = open_tags(path, library_tags._PEOPLE)
+    tags = open_tags(path, library_tags.PEOPLE)
     tags.set("artist", ["Someone"])
     tags.save()
     (track,) = library_tags.read(tmp_path, ["mood"], least=1).tracks

@@ -89,6 +89,57 @@ def test_a_full_disk_undoes_the_transaction_and_is_said(path: Path) -> None:
     db.close()
 
 
+COLOURS = "ALTER TABLE things ADD COLUMN colour TEXT;\n"
+SIZES = "ALTER TABLE things ADD COLUMN size REAL;\n"
+
+
+def grown(path: Path, script: str = SIZES) -> Database:
+    schema = "CREATE TABLE things (name TEXT UNIQUE, colour TEXT, size REAL);\n"
+    return Database(path, name="shelf", schema=schema, version=3, upgrades={1: COLOURS, 2: script})
+
+
+def test_an_older_one_is_brought_up_and_keeps_what_it_holds(path: Path) -> None:
+    old = made(path)
+    old.run("INSERT INTO things VALUES ('vase')")
+    for _ in range(2):
+        db = grown(path)
+        assert db.rows("SELECT * FROM things", make=tuple) == [("vase", None, None)]
+        assert pragma(db, "user_version") == 3
+        db.close()
+    old.close()
+    fresh = grown(path.with_name("fresh.sqlite"))
+    assert fresh.rows("SELECT name, colour, size FROM things", make=tuple) == []
+    assert pragma(fresh, "user_version") == 3
+    fresh.close()
+
+
+def test_what_cannot_be_brought_up_stays_what_it_was(path: Path) -> None:
+    made(path).close()
+    with pytest.raises(StoreError, match="shelf"):
+        grown(path, "ALTER TABLE nothing ADD COLUMN size REAL;\n")
+    db = made(path)
+    db.run("INSERT INTO things VALUES ('vase')")
+    assert pragma(db, "user_version") == 1
+    db.close()
+
+
+def test_many_that_bring_up_the_same_one_at_once_take_turns(path: Path) -> None:
+    made(path).close()
+    found: list[object] = []
+
+    def bring_up() -> None:
+        db = grown(path)
+        found.append(pragma(db, "user_version"))
+        db.close()
+
+    threads = [threading.Thread(target=bring_up) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [3] * 8
+
+
 def test_a_newer_one_is_left_alone_and_the_way_out_is_said(path: Path) -> None:
     db = made(path)
     db.run("PRAGMA user_version = 2")

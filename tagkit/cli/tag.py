@@ -70,6 +70,15 @@ def tag(
         str,
         typer.Option(help="Of mood, theme, instrument, genre, vocals, with commas."),
     ] = ",".join(WRITTEN),
+    with_context: Annotated[
+        str,
+        typer.Option(
+            "--context",
+            help="Whose other tracks in the store help to decide on mood, theme and genre: artist"
+            " (the artist's and the album's), album (the album's alone) or none. How much they count"
+            " is in the ensemble file; without that, each file is decided by itself.",
+        ),
+    ] = "artist",
     existing: Annotated[
         str,
         typer.Option(help="A mood, theme or instrument that is yours: keep, add to, or replace."),
@@ -120,6 +129,8 @@ def tag(
 
     What was heard is remembered: a second run, or another threshold, listens to nothing again.
     Nothing is written without --write. A mood, theme, instrument or genre of yours is kept.
+    Probabilities, shown or written, are those that were decided from: with --context none each
+    file's own, else with its artist's and its album's other tracks.
     """
     started = time.monotonic()
     from tagkit.cli import render, tagging
@@ -145,6 +156,7 @@ def tag(
         raise UsageError("--v23-separator is blank", hint="values would run into each other")
     if all_tags and chosen not in ("jsonl", "csv"):
         writing.say("--all-tags shows in --format jsonl and csv only")
+    level = tagging.level(with_context)
     policy = tagging.policy(existing, genre)
     wanted = _categories(categories, genre)
     tag_options = TagOptions(
@@ -157,10 +169,14 @@ def tag(
         policy=policy,
         probabilities=probabilities,
         layout=load_layout(fields, tag_options),
+        level=level,
     )
+    if level != "none" and job.shares is None and not writing.is_default(context, "with_context"):
+        writing.say(f"{job.ensemble.name} has no shares for --context {level}: nothing is smoothed")
     with tagging.Tagging(job, store, journal, started) as run:
         run.scan(inputs or [], input_list, follow, ignore or [])
         run.analyse(jobs or os.cpu_count() or 1, device, retry)
+        run.relate()
         shown = render.FORMATS[chosen]
         if not (write or dry_run or plan):
             run.show(shown, all_tags)

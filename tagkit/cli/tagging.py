@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import time
 from collections import Counter
@@ -21,6 +22,7 @@ from tagkit.cli.render import Renderer
 from tagkit.cli.writing import say
 from tagkit.engines import local
 from tagkit.errors import NoWriterError, TagError, TagkitError, UsageError
+from tagkit.inference.context import LEVELS, Context
 from tagkit.inference.ensemble import Ensemble
 from tagkit.library import deciding
 from tagkit.library.change import FileChange
@@ -28,6 +30,7 @@ from tagkit.library.fields import PROBABILITY
 from tagkit.library.finding import scan
 from tagkit.library.finding.input_list import input_list
 from tagkit.library.layout import Layout
+from tagkit.library.neighbours import Neighbours, gather
 from tagkit.library.plan import Header, Plan, save_plan
 from tagkit.library.policy import Existing, GenreMode, PolicyOptions, Stamp, propose
 from tagkit.library.runs.journal import Journal
@@ -49,6 +52,13 @@ class Job:
     policy: PolicyOptions
     probabilities: bool
     layout: Layout
+    level: str  # of the context
+
+    @property
+    def shares(self) -> Context | None:
+        """How much artist and album say in this run; None where each file is decided alone."""
+        shares = self.ensemble.context
+        return None if shares is None else shares.at(self.level)
 
     @property
     def stamp(self) -> Stamp:
@@ -80,6 +90,13 @@ def policy(existing: str, genre: str) -> PolicyOptions:
     return PolicyOptions(existing, genre)  # type: ignore[arg-type]
 
 
+def level(given: str) -> str:
+    """Return the checked ``--context``. Raises UsageError."""
+    if given not in LEVELS:
+        raise UsageError(f"--context is {given!r}", hint=f"one of {', '.join(LEVELS)}")
+    return given
+
+
 class Tagging:
     """A run of ``tagkit tag`` over one set of files."""
 
@@ -91,6 +108,7 @@ class Tagging:
         self._stack = ExitStack()
         self._journal: Journal | None = None
         self._paths: list[Path] = []
+        self._neighbours: Neighbours | None = None
         self._counts: Counter[str] = Counter()
         self._missing = 0  # that were named and could not be taken
         self._passed_over: Counter[str] = Counter()  # met in folders, and none of the files
@@ -117,6 +135,7 @@ class Tagging:
         names: Iterable[str] = inputs
         if listed is not None:
             names = [*inputs, *input_list(listed)]
+        self._store.places.add_roots(Path(name) for name in names if os.path.isdir(name))  # noqa: PTH112
         for report in scan.scan(names, follow=follow, ignore=ignore):
             if isinstance(report, scan.Found):
                 self._paths.append(report.path)
@@ -148,10 +167,22 @@ class Tagging:
                 elapsed = time.monotonic() - self._started
                 advance(f"{done / elapsed:.1f} files/s" if done else "")
 
+    def relate(self) -> None:
+        """Find whose other tracks speak for these, in this run or not."""
+        shares = self.job.shares
+        if shares is None:
+            return
+        unread = self._store.places.unread()
+        for _ in writing.track(self._store.look(unread, ()), "read tags", total=len(unread)):
+            pass
+        # Ranks are among the tracks of a run: what is elsewhere has none.
+        elsewhere = self.job.ensemble.combine != "rank"
+        self._neighbours = gather(self._store, self._paths, shares, elsewhere=elsewhere)
+
     def show(self, render: Renderer, every: bool) -> None:
         """Print the decided tags."""
         for track in render(self._decided(), self.job.ensemble.tags, every):
-            self._counts["with tags" if track.decisions else "without tags"] += 1
+            self._note(track)
 
     def propose(
         self, render: Renderer | None, every: bool, rehearse: SaveOptions | None = None
@@ -210,11 +241,20 @@ class Tagging:
     def _decided(self) -> Iterator[deciding.Track]:
         job = self.job
         return deciding.decide(
-            self._store, job.ensemble, self._paths, job.options, windows=job.windows
+            self._store,
+            job.ensemble,
+            self._paths,
+            job.options,
+            windows=job.windows,
+            neighbours=self._neighbours,
         )
 
-    def _change(self, track: deciding.Track) -> FileChange | None:
+    def _note(self, track: deciding.Track) -> None:
         self._counts["with tags" if track.decisions else "without tags"] += 1
+        self._counts["smoothed"] += track.smoothed
+
+    def _change(self, track: deciding.Track) -> FileChange | None:
+        self._note(track)
         try:
             tags = self.job.layout.open(track.path)
             return propose(
@@ -290,7 +330,7 @@ class Tagging:
         counts = self._counts
         seconds = time.monotonic() - self._started
         words = [f"{len(self._paths) + self._missing:,} files"]
-        for name in ("analysed", "with tags", "without tags", "tagged", "unchanged"):
+        for name in ("analysed", "smoothed", "with tags", "without tags", "tagged", "unchanged"):
             if counts[name]:
                 words.append(f"{counts[name]:,} {name}")
         if counts["kept"]:

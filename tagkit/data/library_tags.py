@@ -20,22 +20,14 @@ from tagkit.data.places import choose
 from tagkit.errors import DataError, NoWriterError, TagError
 from tagkit.library import marker
 from tagkit.library.containers import TagFile, open_tags
-from tagkit.library.fields import MARKER, FieldMap, Names
+from tagkit.library.fields import MARKER
 from tagkit.library.finding.scan import Found, scan
+from tagkit.library.origin import PEOPLE
 from tagkit.vocab import CATEGORIES, Tag, canonical, known
 
 #: Tags with fewer tracks cannot be both learned and measured.
 LEAST = 5
 
-_PEOPLE = FieldMap(
-    {
-        "artist": Names("TPE1", "TPE1", "ARTIST", "©ART", "Artist", "Author"),
-        "albumartist": Names(
-            "TPE2", "TPE2", "ALBUMARTIST", "aART", "Album Artist", "WM/AlbumArtist"
-        ),
-        "album": Names("TALB", "TALB", "ALBUM", "©alb", "Album", "WM/AlbumTitle"),
-    }
-)
 _LONGEST = 40  # characters: what is longer is a sentence and no tag
 _VARIOUS = {"various", "various artists", "va", "soundtrack", "unknown", "unknown artist"}
 
@@ -61,7 +53,7 @@ def read(
     unread = 0
     for path in show(files):
         try:
-            file = open_tags(path, _PEOPLE)
+            file = open_tags(path, PEOPLE)
         except NoWriterError:
             continue  # a kind of file whose tags tagkit does not know
         except TagError:

@@ -1,8 +1,7 @@
 """What an artist's and an album's other tracks say about a track.
 
 Moods, themes and genres are shared within an album more than from song to song, and annotators often
-tag whole albums. :func:`smooth` blends each track's probabilities with the means of its album and of
-its artist::
+tag whole albums. A track's probabilities are blended with the means of its album and of its artist::
 
     p' = (1 - artist - album) · p  +  artist · mean of the artist's tracks  +  album · mean of the album's
 
@@ -14,8 +13,8 @@ compilation falls apart into its artists.
 Smoothed figures use other tracks by the artist: never print them beside single-file figures without
 saying so.
 
-For callers that hold arrays (``tagkit eval --context``, the decide step): give :func:`smooth` *all*
-tracks at hand at once, with the album artist where a file has one, and the ensemble's ``context``.
+:func:`smooth` is for callers that hold the scores of *all* tracks at once (``tagkit eval --context``);
+``tagkit tag`` adds up :class:`Means` over what the store holds (``library.neighbours``).
 """
 
 from __future__ import annotations
@@ -29,23 +28,14 @@ from numpy.typing import NDArray
 
 from tagkit import metrics
 from tagkit.errors import DataError
+from tagkit.inference.names import is_album, is_somebody, plain
 from tagkit.vocab import Tag
 
 #: The categories that context speaks for.
 CATEGORIES = ("mood", "theme", "genre")
 
-# What taggers write where there is no one artist, or no album, in the common tongues. Lower case.
-_NO_ARTIST = frozenset(
-    "various|various artists|va|v.a.|v/a|v. a.|diverse|div.|divers|artistes divers|"
-    "verschiedene|verschiedene interpreten|verschiedene künstler|varios artistas|vários artistas|"
-    "artisti vari|aa.vv.|aa. vv.|diverse artiesten|разные исполнители|"
-    "unknown|unknown artist|[unknown]|[no artist]|[anonymous]|anonymous".split("|")
-)
-_NO_ALBUM = frozenset(
-    "unknown|unknown album|[unknown]|[non-album tracks]|non-album tracks|untitled|singles".split(
-        "|"
-    )
-)
+#: Whose other tracks may speak: the artist's and the album's, the album's alone, nobody's.
+LEVELS = ("artist", "album", "none")
 
 
 @dataclass(frozen=True)
@@ -69,6 +59,14 @@ class Context:
         """The share that a track's own probability keeps."""
         return 1 - self.artist - self.album
 
+    def at(self, level: str) -> Context | None:
+        """Return the shares that hold at one of :data:`LEVELS`, None where nothing is left of them.
+
+        At "album" the artist's share is the track's own.
+        """
+        shares = Context(self.artist if level == "artist" else 0.0, self.album)
+        return None if level == "none" or shares == Context(0, 0) else shares
+
 
 def smooth(
     probabilities: NDArray[np.floating],
@@ -83,8 +81,8 @@ def smooth(
     ``artists``, ``albums``: (tracks,), "" where unknown. Any scores will do, not only probabilities.
     """
     found = np.array(probabilities)
-    spoken = _spoken(tags)
-    found[:, spoken] = _Blend(found[:, spoken], artists, albums)(context)
+    columns = spoken(tags)
+    found[:, columns] = _Blend(found[:, columns], artists, albums)(context)
     return found
 
 
@@ -111,18 +109,18 @@ def fit(
     All of ``candidates`` are tried, by default :func:`grid`; of equals the first wins. Raises DataError
     where no tag can be smoothed or no two tracks share an artist.
     """
-    spoken = _spoken(tags)
-    if not labels[:, spoken].any():
+    columns = spoken(tags)
+    if not labels[:, columns].any():
         raise DataError("no track has a mood, theme or genre, so no context can be fitted")
-    blend = _Blend(np.asarray(probabilities)[:, spoken], artists, albums)
-    if not blend.binds:
+    blended = _Blend(np.asarray(probabilities)[:, columns], artists, albums)
+    if not blended.binds:
         raise DataError(
             "no two tracks share an artist, so no context can be fitted",
             hint="the dataset's reader must know artists: give a manifest with the column artist",
         )
-    truth = labels[:, spoken]
+    truth = labels[:, columns]
     scores = {
-        shares: metrics.macro(metrics.average_precision(truth, blend(shares)))
+        shares: metrics.macro(metrics.average_precision(truth, blended(shares)))
         for shares in (Context(0, 0), *(candidates or grid()))
     }
     best = max(scores, key=scores.__getitem__)
@@ -136,8 +134,46 @@ def grid(count: int = 10) -> list[Context]:
     return [Context(a / count, b / count) for a, b in pairs]
 
 
-def _spoken(tags: Sequence[Tag]) -> NDArray[np.int64]:
+def spoken(tags: Sequence[Tag]) -> NDArray[np.int64]:
+    """Return which of ``tags`` context speaks for."""
     return np.flatnonzero([tag.category in CATEGORIES for tag in tags])
+
+
+def blend(
+    own: NDArray[np.floating],
+    artist: NDArray[np.floating],
+    album: NDArray[np.floating],
+    context: Context,
+) -> NDArray[np.float64]:
+    """Return (tracks, tags): what each track says with the means of its artist and its album."""
+    # Trained in float32, summed over an artist's hundreds of tracks: the means are float64.
+    found: NDArray[np.float64] = (
+        context.own * np.asarray(own, np.float64) + context.artist * artist + context.album * album
+    )
+    return found
+
+
+class Means:
+    """The means of ``groups`` groups of tracks over ``tags`` tags, added up as the tracks come by.
+
+    Equal tracks in an equal order give means that are equal to the bit.
+    """
+
+    def __init__(self, groups: int, tags: int) -> None:
+        self._sums = np.zeros((groups, tags))
+        self.counts = np.zeros(groups, np.int64)
+
+    def add(self, groups: NDArray[np.int64], scores: NDArray[np.floating]) -> None:
+        """Take in ``scores`` (rows, tags), each for the group (rows,) that it belongs to."""
+        np.add.at(self._sums, groups, scores)
+        np.add.at(self.counts, groups, 1)
+
+    def of(self, groups: NDArray[np.int64], own: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the mean of each row's group (rows, tags); ``own`` where that is -1."""
+        found = np.array(own, np.float64)
+        bound = np.flatnonzero(groups >= 0)
+        found[bound] = self._sums[groups[bound]] / self.counts[groups[bound], None]
+        return found
 
 
 class _Blend:
@@ -146,17 +182,13 @@ class _Blend:
     def __init__(
         self, scores: NDArray[np.floating], artists: Sequence[str], albums: Sequence[str]
     ) -> None:
-        # Trained in float32, summed over an artist's hundreds of tracks: the means are float64.
         self.own = np.asarray(scores, np.float64)
         by_artist, by_album = _groups(artists, albums)
         self.artist, self.album = (_means(self.own, group) for group in (by_artist, by_album))
         self.binds = len(np.unique(by_artist)) < len(by_artist)
 
     def __call__(self, context: Context) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = (
-            context.own * self.own + context.artist * self.artist + context.album * self.album
-        )
-        return found
+        return blend(self.own, self.artist, self.album, context)
 
 
 def _groups(
@@ -167,12 +199,9 @@ def _groups(
     by_artist: list[int] = []
     by_album: list[int] = []
     for track, names in enumerate(zip(artists, albums, strict=True)):
-        artist, album = (" ".join(name.casefold().split()) for name in names)
-        bound = artist and artist not in _NO_ARTIST
-        keys = (
-            artist if bound else track,
-            (artist, album) if bound and album and album not in _NO_ALBUM else track,
-        )
+        artist, album = map(plain, names)
+        bound = is_somebody(artist)
+        keys = (artist if bound else track, (artist, album) if bound and is_album(album) else track)
         for group, key in zip((by_artist, by_album), keys, strict=True):
             group.append(numbers.setdefault(key, len(numbers)))
     return np.array(by_artist, np.int64), np.array(by_album, np.int64)
@@ -180,8 +209,7 @@ def _groups(
 
 def _means(scores: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
     """Each row's group mean (tracks, tags)."""
-    _, group = np.unique(groups, return_inverse=True)
-    sums = np.zeros((group.max(initial=-1) + 1, scores.shape[1]))
-    np.add.at(sums, group, scores)
-    means: NDArray[np.float64] = (sums / np.bincount(group)[:, None])[group]
-    return means
+    names, group = np.unique(groups, return_inverse=True)
+    means = Means(len(names), scores.shape[1])
+    means.add(group, scores)
+    return means.of(group, scores)

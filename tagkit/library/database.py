@@ -10,9 +10,10 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from tagkit.errors import StoreError
@@ -27,13 +28,21 @@ class Database:
     """An open database. Every method raises StoreError where it cannot be used.
 
     ``name`` is what people call it, and marks the file as that kind of database. ``schema`` is the
-    script that makes an empty one (each statement ends its line), ``version`` its format then.
+    script that makes an empty one (each statement ends its line), ``version`` its format then, and
+    ``upgrades`` the scripts that make each older format the next one.
     ``durable``: a transaction survives a power failure too, and not only the end of the process.
     May be used from several threads; they take turns.
     """
 
     def __init__(
-        self, path: Path, *, name: str, schema: str, version: int, durable: bool = True
+        self,
+        path: Path,
+        *,
+        name: str,
+        schema: str,
+        version: int,
+        upgrades: Mapping[int, str] = MappingProxyType({}),
+        durable: bool = True,
     ) -> None:
         self.path = path
         self.name = name
@@ -47,7 +56,7 @@ class Database:
                 path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             try:
-                self._prepare(schema, version, durable)
+                self._prepare({**upgrades, 0: schema}, version, durable)
             except BaseException:
                 self._connection.close()
                 raise
@@ -107,7 +116,7 @@ class Database:
     def _error(self, message: str, hint: str | None = None) -> StoreError:
         return StoreError(f"the {self.name} {message}", path=self.path, hint=hint)
 
-    def _prepare(self, schema: str, version: int, durable: bool) -> None:
+    def _prepare(self, scripts: Mapping[int, str], version: int, durable: bool) -> None:
         found = self._version()  # before anything is changed in what may not be ours
         if found > version:
             raise self._error(
@@ -118,13 +127,18 @@ class Database:
         self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.execute("PRAGMA trusted_schema = OFF")  # it may be a stranger's file
-        if found == 0:
+        if found < version:
             with self.transaction():
-                if self._version() == 0:  # under the lock: another process may have been faster
-                    for statement in schema.split(";\n"):
-                        self._connection.execute(statement)
-                    self._connection.execute(f"PRAGMA application_id = {self._mark}")
-                    self._connection.execute(f"PRAGMA user_version = {version}")
+                self._bring_to(version, scripts)
+
+    def _bring_to(self, version: int, scripts: Mapping[int, str]) -> None:
+        found = self._version()  # under the lock: another process may have been faster
+        while found < version:
+            for statement in scripts[found].split(";\n"):
+                self._connection.execute(statement)
+            found = found + 1 if found else version
+        self._connection.execute(f"PRAGMA application_id = {self._mark}")
+        self._connection.execute(f"PRAGMA user_version = {version}")
 
     def _use_wal(self) -> None:
         """SQLite does not wait for its own timeout where two processes switch at once."""

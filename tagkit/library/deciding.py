@@ -11,42 +11,96 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tagkit.inference import context
 from tagkit.inference.ensemble import Ensemble, combine
+from tagkit.library.neighbours import Neighbours
 from tagkit.library.store import Store, Stored
 from tagkit.thresholds import Decision, Options, decide_all
+
+FloatArray = NDArray[np.float32]
 
 _BATCH = 2000  # tracks: enough to make numpy pay, few enough to keep memory flat
 
 
 class Track(NamedTuple):
-    """A track with its decided tags; ``probabilities`` (tags,) in the order of the ensemble's tags."""
+    """A track with its decided tags; ``probabilities`` (tags,) in the order of the ensemble's tags.
+
+    They are what was decided from: ``smoothed`` where neighbours spoke too, else the track's own.
+    """
 
     path: Path
     content: str
     duration: float
     decisions: list[Decision]
-    probabilities: NDArray[np.float32]
+    probabilities: FloatArray
+    smoothed: bool = False
 
 
 def decide(
-    store: Store, ensemble: Ensemble, paths: Sequence[Path], options: Options, *, windows: int = 16
+    store: Store,
+    ensemble: Ensemble,
+    paths: Sequence[Path],
+    options: Options,
+    *,
+    windows: int = 16,
+    neighbours: Neighbours | None = None,
 ) -> Iterator[Track]:
     """Yield the tracks that every member has heard, in the order of ``paths``; others are left out.
 
-    With ``rank`` the ranks are taken over all of ``paths``, so all of them are held in memory.
+    With ``neighbours``, those of a track speak for it too. With ``rank`` the ranks are taken over all
+    of ``paths``, so all of them are held in memory, and neighbours elsewhere have no rank.
     """
     ids = ensemble.model_ids(windows)
+    if neighbours is not None and ensemble.combine != "rank":
+        _hear(store, ensemble, ids, neighbours)
     heard = (s for s in store.read(paths, ids) if all(name in s.results for name in ids))
     size = len(paths) if ensemble.combine == "rank" else _BATCH
     while batch := list(islice(heard, size)):
-        yield from _decide(batch, ensemble, ids, options)
+        probabilities = combine(ensemble, [np.stack([s.results[i] for s in batch]) for i in ids])
+        if neighbours is not None and ensemble.combine == "rank":
+            _hear_batch(batch, probabilities[:, context.spoken(ensemble.tags)], neighbours)
+        yield from _decide(batch, probabilities, ensemble, options, neighbours)
+
+
+def _hear(store: Store, ensemble: Ensemble, ids: Sequence[str], neighbours: Neighbours) -> None:
+    """Let every neighbour say what it alone would be given."""
+    columns = context.spoken(ensemble.tags)
+    heard = store.heard(neighbours.contents, ids)
+    while batch := list(islice(heard, _BATCH)):
+        outputs = [np.stack([results[name] for _, results in batch]) for name in ids]
+        neighbours.hear([key for key, _ in batch], combine(ensemble, outputs)[:, columns])
+
+
+def _hear_batch(batch: Sequence[Stored], scores: FloatArray, neighbours: Neighbours) -> None:
+    rows = {stored.key: row for row, stored in enumerate(batch)}  # the same audio speaks once
+    keys = sorted(rows)
+    neighbours.hear(keys, scores[[rows[key] for key in keys]])
 
 
 def _decide(
-    batch: list[Stored], ensemble: Ensemble, ids: Sequence[str], options: Options
+    batch: Sequence[Stored],
+    probabilities: FloatArray,
+    ensemble: Ensemble,
+    options: Options,
+    neighbours: Neighbours | None,
 ) -> Iterator[Track]:
-    outputs = [np.stack([stored.results[name] for stored in batch]) for name in ids]
-    probabilities = combine(ensemble, outputs)
-    decided = decide_all(ensemble.tags, probabilities, ensemble.thresholds.tolist(), options)
-    for stored, row, decisions in zip(batch, probabilities, decided, strict=True):
-        yield Track(stored.path, stored.key, stored.duration or 0.0, decisions, row)
+    smoothed = np.zeros(len(batch), bool)
+    columns = context.spoken(ensemble.tags)
+    if neighbours is not None and len(columns):
+        paths = [stored.path for stored in batch]
+        probabilities[:, columns], smoothed = neighbours.blend(paths, probabilities[:, columns])
+    in_context = ensemble.thresholds.copy()  # of what is never smoothed they are what they were
+    in_context[columns] = ensemble.context_thresholds[columns]
+    decided = [
+        decide_all(ensemble.tags, probabilities[rows], thresholds.tolist(), options, ensemble.most)
+        for rows, thresholds in ((~smoothed, ensemble.thresholds), (smoothed, in_context))
+    ]
+    for stored, row, is_smoothed in zip(batch, probabilities, smoothed.tolist(), strict=True):
+        yield Track(
+            stored.path,
+            stored.key,
+            stored.duration or 0.0,
+            next(decided[is_smoothed]),
+            row,
+            is_smoothed,
+        )

@@ -80,6 +80,13 @@ ALSO: dict[tuple[str, str], tuple[str, ...]] = {
     ("id3v23", "TXXX:MOOD"): ("TMOO",),
     ("mp4", "©gen"): ("gnre",),
     ("asf", "WM/Mood"): ("MOOD",),
+    # Only read: who made a track is nothing that tagkit writes (library/origin.py).
+    ("id3v24", "TPE2"): ("TXXX:ALBUM ARTIST", "TXXX:ALBUMARTIST"),
+    ("id3v23", "TPE2"): ("TXXX:ALBUM ARTIST", "TXXX:ALBUMARTIST"),
+    ("id3v24", "TCMP"): ("TXXX:COMPILATION",),
+    ("id3v23", "TCMP"): ("TXXX:COMPILATION",),
+    ("vorbis", "ALBUMARTIST"): ("ALBUM ARTIST", "ALBUM_ARTIST"),
+    ("apev2", "Album Artist"): ("ALBUMARTIST",),
 }
 
 # Fields that mean something else to every reader, without case: a category cannot be mapped there.

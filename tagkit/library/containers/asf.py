@@ -2,7 +2,8 @@
 
 Source: Microsoft, "Advanced Systems Format (ASF) Specification", 01.20.03, sections 3.1, 3.2, 3.11, 4.7, 4.8.
 Ours are written into the Extended Content Description, one attribute a value. Other programs put the
-second and later values into the Metadata Library: those are read, and go when the field is set.
+second and later values into the Metadata Library: those are read, and go when the field is set. The
+author is in the Content Description, which is read and never written.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ def _guid(text: str) -> bytes:
 
 
 _HEADER_OBJECT = _guid("75B22630-668E-11CF-A6D9-00AA0062CE6C")
+_CONTENT = _guid("75B22633-668E-11CF-A6D9-00AA0062CE6C")
 _FILE = _guid("8CABDCA1-A947-11CF-8EE4-00C00C205365")
 _DESCRIPTION = _guid("D2D0A440-E307-11D2-97F0-00A0C95EA850")
 _EXTENSION = _guid("5FBF03B5-A92E-11CF-8EE3-00C00C205365")
@@ -34,7 +36,9 @@ _OBJECT = 24  # bytes of an object's GUID and size
 _HEADER = 30  # of the header object: and a count, and two reserved bytes
 _EXTENSION_HEADER = 22  # before the objects inside the header extension; ends in their size
 _LARGEST = 1 << 28  # a header: pictures of 50 MB exist, larger ones do not
-_UNICODE = 0
+_UNICODE, _NUMBERS = 0, range(2, 6)  # types of a value: text; a flag, and numbers of several sizes
+_FLAG = "wm/iscompilation"
+_CONTENT_HEADER = 10  # bytes: the lengths of title, author, copyright, description and rating
 _PLACES = {_DESCRIPTION: "description", _METADATA: "metadata", _LIBRARY: "library"}
 
 
@@ -59,7 +63,11 @@ class Asf(Native):
         super().__init__(_attributes(self._objects))
 
     def values(self, item: Item) -> list[str]:
+        if item.place == "content":
+            return [item.raw.decode("utf-16-le", "replace").rstrip("\0")]
         kind, data = _value(item)
+        if kind in _NUMBERS and item.name.casefold() == _FLAG:
+            return [str(int.from_bytes(data, "little"))]
         if kind != _UNICODE:
             return []
         return [data.decode("utf-16-le", "replace").rstrip("\0")]
@@ -128,11 +136,20 @@ def _attributes(objects: Sequence[Object]) -> list[Item]:
     tables = [each for each in everything if each.guid in _PLACES]
     if len({each.guid for each in tables}) != len(tables):
         raise Broken("it has the same kind of attributes twice")
-    return [
+    return [item for each in objects if each.guid == _CONTENT for item in _author(each.content)] + [
         Item(name, raw, _PLACES[each.guid])
         for each in tables
         for name, raw in _records(each.content, short=each.guid == _DESCRIPTION)
     ]
+
+
+def _author(content: bytes) -> Iterator[Item]:
+    """Yield the author of a Content Description, to be read only."""
+    if len(content) >= _CONTENT_HEADER:
+        title, length = struct.unpack_from("<HH", content)
+        start = _CONTENT_HEADER + title
+        if length and start + length <= len(content):
+            yield Item("Author", content[start : start + length], "content")
 
 
 def _records(content: bytes, *, short: bool) -> Iterator[tuple[str, bytes]]:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
 from tagkit.errors import TagError
+from tagkit.library.containers.splice import Broken
 from tagkit.library.fields import DEFAULTS, MARKER, FieldMap
 
 _UNSAFE = ";/,"  # Navidrome splits moods and genres on these
@@ -101,10 +102,13 @@ class TagFile:
             self._tags = read(file)
 
     def get(self, field: str) -> list[str]:
-        """Return the values of a logical field; [] where absent or empty."""
+        """Return the values of a logical field; [] where absent or empty. Raises TagError."""
         found: dict[str, None] = {}  # an ordered set: two tags of a file often say the same
-        for tag, item in self._items(field):
-            found.update(dict.fromkeys(value for value in tag.values(item) if value))
+        try:
+            for tag, item in self._items(field):
+                found.update(dict.fromkeys(value for value in tag.values(item) if value))
+        except Broken as error:  # what the file calls one item is none
+            raise TagError(f"broken: {error}", path=self._path) from error
         return list(found)
 
     def set(self, field: str, values: Sequence[str]) -> None:

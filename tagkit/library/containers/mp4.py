@@ -73,6 +73,8 @@ class Mp4(Native):
         found = [data for name, data in _atoms(content) if name == b"data" and len(data) >= 8]
         if item.name == "gnre":
             return [genre for data in found if (genre := _numbered(data[8:]))]
+        if item.name == "cpil":  # a flag
+            return [str(int.from_bytes(data[8:], "big")) for data in found]
         return [_decode(data) for data in found]
 
     def make(self, name: str, values: Sequence[str]) -> list[Item]:

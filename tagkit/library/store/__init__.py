@@ -2,13 +2,14 @@
 
 ::
 
-    paths ───────────▶ contents ◀─────────── analyses ──────────▶ models
-    size, mtime        content key,          probabilities,       fingerprint,
-                       duration              embedding, error     tags
+    origins ─────▶ paths ───────────▶ contents ◀─────────── analyses ──────────▶ models
+    artist, album  size, mtime        content key,          probabilities,       fingerprint,
+                                      duration              embedding, error     tags
 
 A path whose size and mtime are unchanged is not read at all. Any other is looked up by its content
 key: a moved or re-tagged file finds its analyses again. A path that is gone does not take its
-analyses with it, for it may come back elsewhere.
+analyses with it, for it may come back elsewhere. Whose a file is, its own tag says (`origin`); that is
+read with the key.
 
 A run goes like this: `Store.add_model`, then `Store.look` at every path, analyse what is missing
 and `Store.record` it; then `Store.read` everything. Each record is a transaction of its own: a
@@ -28,11 +29,15 @@ import numpy.typing as npt
 
 from tagkit.errors import StoreError
 from tagkit.library.database import Database
+from tagkit.library.origin import Origin, read_origin
 from tagkit.library.payload import content_key
-from tagkit.library.store.files import batches, encoded, marks, refresh
+from tagkit.library.store.files import Readers, batches, encoded, marks, refresh
+from tagkit.library.store.places import Placed, Places
 from tagkit.library.store.tables import (
     SCHEMA,
+    UPGRADES,
     VERSION,
+    FloatArray,
     Look,
     Model,
     Stored,
@@ -44,7 +49,7 @@ from tagkit.library.store.tables import (
 )
 from tagkit.vocab import Tag
 
-__all__ = ["Look", "Model", "Store", "Stored", "Track", "default_path"]
+__all__ = ["Look", "Model", "Placed", "Store", "Stored", "Track", "default_path", "encoded"]
 
 _BATCH = 100  # files looked up at once: enough to make queries cheap, few enough to begin soon
 
@@ -61,14 +66,26 @@ class Store:
 
     Several processes may work on one store, and several threads on one `Store`. Iterators hold no
     lock between their items. Models are named by their fingerprints, which `add_model` must have
-    made known.
+    made known. ``places`` tells whose the remembered files are.
     """
 
-    def __init__(self, path: Path, *, key_of: Callable[[Path], str] = content_key) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        key_of: Callable[[Path], str] = content_key,
+        origin_of: Callable[[Path], Origin] = read_origin,
+    ) -> None:
         self._db = Database(
-            path, name="library store", schema=SCHEMA, version=VERSION, durable=False
+            path,
+            name="library store",
+            schema=SCHEMA,
+            version=VERSION,
+            upgrades=UPGRADES,
+            durable=False,
         )
-        self._key_of = key_of
+        self._read = Readers(key_of, origin_of)
+        self.places = Places(self._db)
         self._ids: dict[str, int] = {}
 
     def __enter__(self) -> Store:
@@ -101,12 +118,12 @@ class Store:
     ) -> Iterator[Look]:
         """Yield for each path, in order, what is left to do for these models.
 
-        Reads a file (three pieces of it) only where its size or mtime is not as remembered. A
-        failure is remembered, and is not missing, until the file changes or ``retry`` asks again.
-        Paths of equal audio are each reported missing until one of them is recorded.
+        Reads a file (three pieces of it, and its tag) only where its size or mtime is not as
+        remembered. A failure is remembered, and is not missing, until the file changes or ``retry``
+        asks again. Paths of equal audio are each reported missing until one of them is recorded.
         """
         for batch in batches(paths, _BATCH):
-            keys, errors = refresh(self._db, batch, self._key_of)
+            keys, errors = refresh(self._db, batch, self._read)
             states = self._states(sorted(set(keys.values())), models)
             for path in batch:
                 if path in errors:
@@ -215,6 +232,24 @@ class Store:
                 stored.embeddings[model] = array(embedding, "<f2")
             found[name] = stored._replace(error=stored.error or error)
         return found
+
+    def heard(
+        self, keys: Iterable[str], models: Sequence[str]
+    ) -> Iterator[tuple[str, dict[str, FloatArray]]]:
+        """Yield (content key, fingerprint -> probabilities (tags,)) of the contents, in the order of
+        ``keys``, that all of these models have heard."""
+        for batch in batches(keys, 5 * _BATCH):
+            query = f"""
+                SELECT c.key, m.fingerprint, a.probabilities FROM contents c
+                JOIN analyses a ON a.content = c.id JOIN models m ON m.id = a.model
+                WHERE c.key IN ({marks(batch)}) AND a.model IN ({marks(models)})
+                AND a.probabilities IS NOT NULL"""
+            found: dict[str, dict[str, FloatArray]] = {}
+            for key, model, heard in self._rows(query, *batch, *map(self._id, models)):
+                found.setdefault(key, {})[model] = array(heard, "<f4")
+            yield from (
+                (key, found[key]) for key in batch if len(found.get(key, ())) == len(set(models))
+            )
 
     def tracks(self) -> Iterator[Track]:
         """Yield every remembered file, by path."""

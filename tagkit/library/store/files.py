@@ -1,4 +1,4 @@
-"""Which audio is in which file: the paths and contents of the store, kept up to date."""
+"""Which audio is in which file, and whose it is: the paths of the store, kept up to date."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from tagkit.errors import AudioError
 from tagkit.library.database import Database
+from tagkit.library.origin import Origin
 
 Item = TypeVar("Item")
 
@@ -23,59 +24,93 @@ class _Seen(NamedTuple):
     key: str
 
 
+class _Known(NamedTuple):
+    """``placed``: the file's origin is known too."""
+
+    seen: _Seen
+    placed: bool
+
+
+class Readers(NamedTuple):
+    """What is read of a file: the key of its audio (raises AudioError), and whose it is."""
+
+    key: Callable[[Path], str]
+    origin: Callable[[Path], Origin]
+
+
 def encoded(path: Path) -> bytes:
     """The path as the store knows it: absolute, symbolic links left as they are."""
     return os.fsencode(os.path.abspath(path))  # noqa: PTH100 (Path.resolve follows links)
 
 
 def refresh(
-    db: Database, paths: Sequence[Path], key_of: Callable[[Path], str]
+    db: Database, paths: Sequence[Path], read: Readers
 ) -> tuple[dict[Path, str], dict[Path, str]]:
     """Return the content key of each file, and of the rest why it cannot be read.
 
-    ``key_of`` is asked only for a file whose size or mtime is not as remembered; the new key is
-    then remembered, and an earlier failure to analyse that content is forgotten.
+    ``read.key`` is asked only for a file whose size or mtime is not as remembered; the new key is
+    then remembered, and an earlier failure to analyse that content is forgotten. ``read.origin`` is
+    asked then too, and for a file that was last seen by a tagkit that did not ask.
     """
     names = [encoded(path) for path in paths]
-    query = f"""
-        SELECT p.path, p.size, p.mtime_ns, c.key FROM paths p JOIN contents c ON c.id = p.content
-        WHERE p.path IN ({marks(names)})"""
-    known = {seen.name: seen for seen in db.rows(query, *names, make=_Seen._make)}
+    known = _known(db, names)
     keys: dict[Path, str] = {}
     errors: dict[Path, str] = {}
     changed: dict[bytes, _Seen] = {}
+    origins: dict[bytes, Origin] = {}
     for path, name in zip(paths, names, strict=True):
         try:
             # Before the key is made: a change in between is then noticed by the next look.
             found = path.stat()
-            seen = known.get(name)
+            seen, placed = known.get(name, (None, False))
             if seen is None or (seen.size, seen.mtime_ns) != (found.st_size, found.st_mtime_ns):
-                seen = _Seen(name, found.st_size, found.st_mtime_ns, key_of(path))
+                seen = _Seen(name, found.st_size, found.st_mtime_ns, read.key(path))
                 changed[name] = seen
+                placed = False
+            if not placed and name not in origins:
+                origins[name] = read.origin(path)
             keys[path] = seen.key
         except AudioError as error:
             errors[path] = error.message
         except (OSError, ValueError) as error:  # ValueError: a NUL inside the name
             errors[path] = getattr(error, "strerror", None) or str(error)
-    if changed:
-        _save(db, changed)
+    if changed or origins:
+        with db.transaction():
+            _save(db, changed)
+            _place(db, origins)
     return keys, errors
+
+
+def _known(db: Database, names: Sequence[bytes]) -> dict[bytes, _Known]:
+    query = f"""
+        SELECT p.path, p.size, p.mtime_ns, c.key, o.path IS NOT NULL
+        FROM paths p JOIN contents c ON c.id = p.content LEFT JOIN origins o ON o.path = p.path
+        WHERE p.path IN ({marks(names)})"""
+    found = db.rows(query, *names, make=lambda row: _Known(_Seen._make(row[:4]), bool(row[4])))
+    return {known.seen.name: known for known in found}
 
 
 def _save(db: Database, changed: Mapping[bytes, _Seen]) -> None:
     keys = [(seen.key,) for seen in changed.values()]
-    with db.transaction():
-        db.run_many("INSERT INTO contents (key) VALUES (?) ON CONFLICT (key) DO NOTHING", keys)
-        db.run_many(
-            "INSERT OR REPLACE INTO paths (path, size, mtime_ns, content)"
-            " SELECT ?, ?, ?, id FROM contents WHERE key = ?",
-            changed.values(),
-        )
-        db.run_many(
-            "DELETE FROM analyses WHERE error IS NOT NULL"
-            " AND content = (SELECT id FROM contents WHERE key = ?)",
-            keys,
-        )
+    db.run_many("INSERT INTO contents (key) VALUES (?) ON CONFLICT (key) DO NOTHING", keys)
+    db.run_many(  # a path that is replaced takes its origin with it
+        "INSERT OR REPLACE INTO paths (path, size, mtime_ns, content)"
+        " SELECT ?, ?, ?, id FROM contents WHERE key = ?",
+        changed.values(),
+    )
+    db.run_many(
+        "DELETE FROM analyses WHERE error IS NOT NULL"
+        " AND content = (SELECT id FROM contents WHERE key = ?)",
+        keys,
+    )
+
+
+def _place(db: Database, origins: Mapping[bytes, Origin]) -> None:
+    db.run_many(  # nothing for a path that another process has forgotten meanwhile
+        "INSERT OR REPLACE INTO origins (path, artist, album_artist, album, compilation)"
+        " SELECT path, ?, ?, ?, ? FROM paths WHERE path = ?",
+        [(*origin, name) for name, origin in origins.items()],
+    )
 
 
 def marks(values: Sequence[object]) -> str:

@@ -13,7 +13,7 @@ from tagkit.vocab import Tag
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 
-VERSION = 1
+VERSION = 2
 SCHEMA = """
 CREATE TABLE models (
     id          INTEGER PRIMARY KEY,
@@ -43,6 +43,22 @@ CREATE TABLE analyses (
     PRIMARY KEY (content, model)
 );
 """
+
+# Since format 2. A path without a row here is one whose tag nobody has read yet.
+ORIGINS = """
+CREATE TABLE origins (
+    path         BLOB PRIMARY KEY REFERENCES paths (path) ON DELETE CASCADE,
+    artist       TEXT NOT NULL,            -- these as the file spells them, '' where it does not say
+    album_artist TEXT NOT NULL,
+    album        TEXT NOT NULL,
+    compilation  INTEGER NOT NULL          -- 1: the file says that it is on one
+);
+CREATE TABLE roots (
+    path BLOB PRIMARY KEY                  -- of folders that were named as inputs, absolute
+);
+"""
+SCHEMA += ORIGINS
+UPGRADES = {1: ORIGINS}
 
 
 class Model(NamedTuple):
