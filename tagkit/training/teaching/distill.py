@@ -39,6 +39,7 @@ from tagkit.training.teaching.lessons import Lesson
 from tagkit.training.teaching.targets import Distance, Layout, labelled, taught
 from tagkit.training.teaching.teachers import Judged
 from tagkit.training.teaching.voice import Voice
+from tagkit.training.transfer import start_from
 from tagkit.vocab import Tag
 from tagkit.weights.card import Card
 
@@ -102,6 +103,8 @@ def distill(
     torch.manual_seed(recipe.train.seed)
     model = models.build(recipe.architecture, layout.tags, **recipe.arguments)
     _begin_from(model, targets["teachers"][..., : layout.tags])
+    if recipe.train.start_from:
+        start_from(model, recipe.train.start_from, recipe.train.start_layers)
     pupil = Pupil(model, layout, _dims(recipe, front_end))
     hear = partial(predict, recipe=recipe, front_end=front_end, accelerator=accelerator)
     wanted = {split: voice(given.said) for split, given in judged.items()}
