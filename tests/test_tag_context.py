@@ -9,11 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 from typer.testing import CliRunner, Result
 
 from tagkit.cli.main import app
@@ -438,43 +433,26 @@ def test_without_context_nobody_reads_the_tags_of_an_old_store(model: Path, musi
 
 
 def test_an_interrupted_run_is_taken_up_and_ends_as_if_it_had_not_been(
-    together: Path, music: Path, tmp_path: Path
+    together: Path, music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    noise = np.random.default_rng(0)
-    for number in range(300):
-        path = music / f"{number % 3}" / f"{number:03}.wav"
-        path.parent.mkdir(exist_ok=True)
-        soundfile.write(path, noise.uniform(-0.5, 0.5, 16000), 16000)
-    command = [sys.executable, "-m", "tagkit", "tag", music, "--model", together, "--windows", 1]
-    process = subprocess.Popen(
-        [*map(str, command), "--write"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 60
-    while (known := _analysed(default_path())) < 10 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, words = process.communicate(timeout=60)
-    assert (process.returncode, 10 <= known < 300) == (130, True), words
-    assert not any(open_tags(path).get("mood") for path in music.rglob("*.wav"))
-    options = ("--model", together, "--windows", 1)
-    resumed = said(music, *options)
-    assert resumed == said(music, *options, "--store", tmp_path / "whole.sqlite")
-    assert "300 smoothed" in tag(music, *options).stderr
+    paths = [track(music / name, ODE) for name in "abcdef"]
+    record, heard = Store.record, []
 
+    def interrupted(store: Store, *arguments: Any, **options: Any) -> None:
+        if len(heard) == 3:
+            raise KeyboardInterrupt
+        heard.append(arguments)
+        record(store, *arguments, **options)
 
-def _analysed(store: Path) -> int:
-    try:
-        with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as db:
-            count: int = db.execute("SELECT count(*) FROM analyses").fetchone()[0]
-    except sqlite3.OperationalError:
-        return 0
-    finally:
-        if "db" in locals():
-            db.close()
-    return count
+    options = ("--model", together, "--probabilities", "--write")
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "record", interrupted)
+        assert tag(music, *options).exit_code == 130
+    assert not any(open_tags(path).get("mood") for path in paths), "nothing is decided by halves"
+    resumed = tag(music, *options)
+    assert "3 analysed, 6 smoothed" in resumed.stderr and "6 tagged" in resumed.stderr
+    again = tag(music, *options, "--store", tmp_path / "whole.sqlite")
+    assert "6 analysed, 6 smoothed" in again.stderr and "6 unchanged" in again.stderr
 
 
 def test_the_config_file_knows_it_and_nonsense_is_refused(

@@ -7,7 +7,7 @@ and none on the next, but models do, since what they say of moods goes together.
 every tag is given to about its share again: what a loud track has too many of goes to the tracks that had none.
 
 And whatever the share, a threshold lies above all that the models say of sound that is no music, held out
-from training: silence, noise, speech, animals.
+from training: silence, noise, speech, animals; those of SHARED/audio, which must get no tag, among it.
 """
 
 from __future__ import annotations

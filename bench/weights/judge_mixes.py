@@ -2,7 +2,7 @@
 
 ``WORK/mixes.csv`` lists the mixes (``mixes.py``): soundfont and pieces were met by nobody. A tag that may or
 may not be said to be heard, as "strings" of one violin, is left out of that mix. Instruments with at least
-ten mixes count; the interval resamples pieces.
+ten mixes count; the intervals resample mixes, for songs are drawn at random for each.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def figures(labels: Labels, heard: Heard, resamples: int = RESAMPLES) -> dict[st
     """Return the ROC-AUC of each instrument that is known and often enough there, and their mean."""
     tags = [tag for tag in labels.has if _counts(tag, labels, heard)]
     scores = heard.columns(tags)
-    weights = bootstrap.weigh(labels.groups, resamples)
+    weights = bootstrap.weigh([""] * len(labels.paths), resamples)
     rows: list[dict[str, Any]] = []
     drawn = []
     for tag, column in sorted(zip(tags, scores.T, strict=True)):
@@ -49,7 +49,6 @@ def figures(labels: Labels, heard: Heard, resamples: int = RESAMPLES) -> dict[st
     low, high = bootstrap.interval(bootstrap.macro(np.stack(drawn, 1))) if drawn else (np.nan,) * 2
     return {
         "mixes": len(labels.paths),
-        "pieces": len(set(labels.groups)),
         "instruments": rows,
         "macro": metrics.macro(np.array([row["auc"] for row in rows])),
         "low": low,
@@ -64,7 +63,7 @@ def _counts(tag: Tag, labels: Labels, heard: Heard) -> bool:
 
 
 def lines(found: dict[str, Any]) -> Iterator[str]:
-    yield f"Instruments on {found['mixes']} mixes of {found['pieces']} pieces: ROC-AUC (95 %, bootstrap by piece)"
+    yield f"Instruments on {found['mixes']} mixes: ROC-AUC (95 %, bootstrap by mix)"
     count = len(found["instruments"])
     yield f"  mean of {count} instruments: {found['macro']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
     for row in sorted(found["instruments"], key=lambda row: -row["auc"]):

@@ -125,7 +125,7 @@ def scores(judged: Mapping[str, Any], fingerprints: Mapping[str, str]) -> dict[s
     if "mixes" in judged:
         says = judged["mixes"]
         found["instruments on unseen mixes, ROC-AUC"] = {
-            **{name: says[name] for name in ("date", "mixes", "pieces", "macro", "low", "high")},
+            **{name: says[name] for name in ("date", "mixes", "macro", "low", "high")},
             "instruments": len(says["instruments"]),
         }
     rounded: dict[str, Any] = _rounded(found)
