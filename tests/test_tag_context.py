@@ -127,6 +127,20 @@ def test_artist_album_and_none_worked_by_hand(model: Path, together: Path, music
     assert "3 smoothed" in done.stderr and "analysed" not in done.stderr
 
 
+def test_what_gets_no_tag_by_itself_gets_none_from_its_album(
+    model: Path, tmp_path: Path, music: Path
+) -> None:
+    """An album's spoken interlude stays one."""
+    cuts = "".join(f"{name} = 0.5\n" for name in library.TAGS)
+    more = f"[context.thresholds]\nhappy = 0.2\n[thresholds]\n{cuts}"
+    album = shares(tmp_path / "cuts.toml", model, more)
+    heard(model, {track(music / "a", ODE): 0.1, track(music / "b", ODE): 0.9})
+    # 0.5 · 0.1 + 0.5 · 0.5 = 0.3 would be more than the 0.2 that smoothed tracks need.
+    assert said(music, "--model", album) == close(a=0.1, b=0.7)
+    rows = map(json.loads, tag(music, "--model", album, "--format", "jsonl").stdout.splitlines())
+    assert [bool(row["tags"]) for row in rows] == [False, True]
+
+
 def sharpened(model: Path, music: Path) -> Path:
     """The model with a calibration that makes much of the little by which it tells tracks apart."""
     said(music, "--model", model)

@@ -88,7 +88,11 @@ def _decide(
     columns = context.spoken(ensemble.tags)
     if neighbours is not None and len(columns):
         paths = [stored.path for stored in batch]
-        probabilities[:, columns], smoothed = neighbours.blend(paths, probabilities[:, columns])
+        blended, smoothed = neighbours.blend(paths, probabilities[:, columns])
+        # Company says which tags fit, not whether there is music: what gets none by itself (speech,
+        # silence) gets none.
+        smoothed &= (probabilities >= ensemble.thresholds).any(1)
+        probabilities[np.ix_(smoothed, columns)] = blended[smoothed]
     in_context = ensemble.thresholds.copy()  # of what is never smoothed they are what they were
     in_context[columns] = ensemble.context_thresholds[columns]
     decided = [
