@@ -123,7 +123,6 @@ def test_silence_and_noise_get_no_tag(tmp_path: Path) -> None:
         "white": 0.1 * white,
         "quiet": 0.001 * white,
         "brown": 0.1 * np.cumsum(white) / np.abs(np.cumsum(white)).max(),
-        "hum": 0.1 * np.sin(2 * np.pi * 50 * seconds),
         # As loud and soft as syllables are, and as dull as a voice.
         "babble": 0.1 * np.convolve(white, np.ones(8) / 8, "same") * np.sin(12.6 * seconds) ** 2,
     }
