@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import judge_real
+import listening
 import numpy as np
 import soundfile
-from listening import students as listen
 
 from tagkit.files import whole
 from tagkit.inference import ensemble
@@ -30,14 +30,7 @@ PIECES = {
     "sweet waltz": "147793__setuniman__sweet-waltz-0i-22mi.hq.ogg",
     "Solipsism (Magnatune)": "joram-moments_of_clarity-08-solipsism-59-88.mp3",
 }
-NO_MUSIC = {
-    "speech, Sense and Sensibility": "198-209-0000.hq.ogg",
-    "speech, The Age of Chivalry": "3436-172162-0000.hq.ogg",
-    "speech, Ashiel Mystery": "5703-47212-0000.hq.ogg",
-    "humpback whale": "glacier-bay-humpback.hq.ogg",
-    "robin": "456440__inspectorj__bird-whistling-robin-single-13.hq.ogg",
-    "dog howling in her sleep": "pibble.hq.ogg",
-}
+NO_MUSIC = listening.NAMED | {"dog howling in her sleep": "pibble.hq.ogg"}
 #: RMS of white noise in dB below full scale.
 LEVELS = (-80, -60, -40, -20, -10)
 SHOWN = {("mood", "theme"): 5, ("instrument",): 4, ("genre",): 3}
@@ -51,7 +44,7 @@ def measure(shared: Path, work: Path, bundles: Sequence[Path]) -> dict[str, Any]
     pieces = {name: shared / "audio" / file for name, file in PIECES.items()}
     others = {name: shared / "audio" / file for name, file in NO_MUSIC.items()}
     others |= generated(work / "judge")
-    heard = listen(bundles, list((pieces | others).values()), work)
+    heard = listening.students(bundles, list((pieces | others).values()), work)
     given = judge_real.decide(models, heard.together)
     tops: dict[str, Any] = {}
     tags: dict[str, list[str]] = {}

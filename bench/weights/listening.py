@@ -46,13 +46,13 @@ class Heard:
 
 #: Of SHARED/audio what is no music: three readers, a humpback whale, a robin. They must get no tag, so
 #: thresholds lie above what is said of them; what ``judge.py`` says of these files measures nothing.
-NAMED = (
-    "198-209-0000.hq.ogg",
-    "3436-172162-0000.hq.ogg",
-    "5703-47212-0000.hq.ogg",
-    "glacier-bay-humpback.hq.ogg",
-    "456440__inspectorj__bird-whistling-robin-single-13.hq.ogg",
-)
+NAMED = {
+    "speech, Sense and Sensibility": "198-209-0000.hq.ogg",
+    "speech, The Age of Chivalry": "3436-172162-0000.hq.ogg",
+    "speech, Ashiel Mystery": "5703-47212-0000.hq.ogg",
+    "humpback whale": "glacier-bay-humpback.hq.ogg",
+    "robin": "456440__inspectorj__bird-whistling-robin-single-13.hq.ogg",
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Music:
         return cls(
             [row for row in chosen + others if row["teach"] == "teachers"],
             [row for row in chosen if row["teach"] == "nothing"]
-            + [{"path": f"shared/audio/{name}", "split": "validation"} for name in NAMED],
+            + [{"path": f"shared/audio/{name}", "split": "validation"} for name in NAMED.values()],
         )
 
     @property

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from tagkit.audio import window_starts
 from tagkit.augment import Settings
-from tagkit.augment.audio import audio_chain
+from tagkit.augment.audio import AudioChain, audio_chain
 from tagkit.data.cache import PEAK
 from tagkit.data.sources import KINDS, Kind, Source
 from tagkit.recipe import Distill
@@ -40,6 +41,16 @@ class Clip(NamedTuple):
     levels: FloatArray
 
 
+def length(plan: Distill, rate: int) -> int:
+    """Return the samples of a clip at ``rate`` Hz."""
+    return round(plan.clip_seconds * rate)
+
+
+def starts(plan: Distill, rate: int, window: int) -> list[int]:
+    """Return where a clip's windows of ``window`` samples begin."""
+    return window_starts(length(plan, rate), window, plan.windows)
+
+
 @dataclass(frozen=True)
 class Clips:
     """``sources`` with their ``audio``, int16 (samples,) each, as the cache keeps it at ``rate`` Hz."""
@@ -55,17 +66,23 @@ class Clips:
     @property
     def length(self) -> int:
         """Samples of a clip."""
-        return round(self.plan.clip_seconds * self.rate)
+        return length(self.plan, self.rate)
 
-    @property
-    def starts(self) -> list[int]:
-        """Where a clip's windows of ``window`` samples begin."""
-        return window_starts(self.length, self.window, self.plan.windows)
+    @cached_property
+    def _rows(self) -> dict[Kind, list[int]]:
+        return {
+            kind: [row for row, source in enumerate(self.sources) if source.teach == kind]
+            for kind in KINDS
+        }
+
+    @cached_property
+    def _chain(self) -> AudioChain:
+        return audio_chain(self.effects, self.rate)
 
     def make(self, kind: Kind, number: int) -> Clip:
         """Return the clip of that kind and number: always the same."""
         random = chance(self.seed, "clip", KINDS.index(kind), number)
-        rows = [row for row, source in enumerate(self.sources) if source.teach == kind]
+        rows = self._rows[kind]
         chosen, levels = self._choose(kind, random)
         picked = tuple(
             int(row) for row in random.choice(rows, min(chosen, len(rows)), replace=False)
@@ -103,14 +120,14 @@ class Clips:
         return (found * (0.1 / loud) if loud > 1e-4 else found).astype(np.float32)
 
     def _changed(self, samples: FloatArray, random: np.random.Generator) -> FloatArray:
-        chain = audio_chain(self.effects, self.rate)
         peak = max(1.0, float(np.abs(samples).max()))
-        changed: FloatArray = chain(torch.from_numpy(samples / peak)[None], random)[0].numpy()
+        changed: FloatArray = self._chain(torch.from_numpy(samples / peak)[None], random)[0].numpy()
         return changed
 
     def _levels(self, parts: FloatArray) -> FloatArray:
+        places = starts(self.plan, self.rate, self.window)
         windows = np.stack(
-            [np.square(parts[:, start : start + self.window]).mean(1) for start in self.starts], 1
+            [np.square(parts[:, start : start + self.window]).mean(1) for start in places], 1
         )
         levels: FloatArray = 10 * np.log10((windows + 1e-12) / (windows.sum(0) + 1e-9))
         return levels

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tagkit import models
-from tagkit.audio import window_starts
 from tagkit.augment import image
 from tagkit.data.cache import decibel
 from tagkit.data.sources import Kind, Source
@@ -35,6 +34,7 @@ from tagkit.training.inputs import front_end_of, require_chunks
 from tagkit.training.loop import Plan, fit
 from tagkit.training.runs import Run
 from tagkit.training.teaching.batches import LessonBatches
+from tagkit.training.teaching.clips import starts
 from tagkit.training.teaching.lessons import Lesson
 from tagkit.training.teaching.targets import Distance, Layout, labelled, taught
 from tagkit.training.teaching.teachers import Judged
@@ -227,15 +227,14 @@ def _batches(
             f"into {parts} equal parts",
             hint="change train.batch, train.accumulate or the number of processes",
         )
-    length = round(recipe.distill.clip_seconds * front_end.sample_rate)
-    starts = window_starts(length, front_end.chunk_samples, recipe.distill.windows)
+    places = starts(recipe.distill, front_end.sample_rate, front_end.chunk_samples)
     return LessonBatches(
         [
             ([lesson.image for lesson in lessons[kind]], targets[kind], clips[kind])
             for kind in clips
         ],
         recipe,
-        [start // front_end.hop for start in starts],
+        [start // front_end.hop for start in places],
         front_end.frames,
         front_end.sample_rate / front_end.hop,
     )

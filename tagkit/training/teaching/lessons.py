@@ -132,6 +132,12 @@ class Lessons:
         }
 
 
+def whole_clips(lessons: Sequence[Lesson]) -> list[FloatArray]:
+    """Return by teacher (lessons, outputs): the mean of what it said of each clip's windows."""
+    members = range(len(lessons[0].said))
+    return [np.stack([lesson.said[member].mean(0) for lesson in lessons]) for member in members]
+
+
 #: What of the distill table a clip depends on; the rest is how it is used.
 CLIP_KEYS = (
     *("clip_seconds", "windows", "mix", "mix_db", "stems", "stem_db", "speed", "speed_ratio"),

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-import numpy as np
-
 from tagkit.data.cache import Cache, prepare
 from tagkit.data.sources import Kind, Source
 from tagkit.errors import RecipeError, TagkitError
 from tagkit.recipe import Recipe
 from tagkit.training.inputs import front_end_of
-from tagkit.training.teaching.lessons import Lesson, Lessons
+from tagkit.training.teaching.lessons import Lesson, Lessons, whole_clips
 from tagkit.training.teaching.teachers import Judged, Teachers, judge
 from tagkit.training.teaching.voice import Voice
 
@@ -79,9 +77,8 @@ def ready(
         teachers,
     )
     made = lessons.load()
-    members = range(len(teachers.ids))
-    said = [np.stack([lesson.said[m].mean(0) for lesson in made["teachers"]]) for m in members]
-    return School(training, made, judged, Voice(teachers.ensemble, said)), [*failed, *lost]
+    voice = Voice(teachers.ensemble, whole_clips(made["teachers"]))
+    return School(training, made, judged, voice), [*failed, *lost]
 
 
 def _heard(

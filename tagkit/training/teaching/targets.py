@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from tagkit.data.sources import Source
 from tagkit.recipe import Distill
 from tagkit.training.teaching.clips import AUDIBLE_DB, INAUDIBLE_DB
-from tagkit.training.teaching.lessons import Lesson
+from tagkit.training.teaching.lessons import Lesson, whole_clips
 from tagkit.training.teaching.voice import Voice
 from tagkit.vocab import Tag
 
@@ -57,7 +57,6 @@ def taught(lessons: Sequence[Lesson], voice: Voice) -> tuple[FloatArray, FloatAr
     A teacher that hears the clip as a whole says the same of each window.
     """
     members = range(len(lessons[0].said))
-    clips = [np.stack([lesson.said[member].mean(0) for lesson in lessons]) for member in members]
     windows = max(len(said) for said in lessons[0].said)
     by_window = [
         voice(
@@ -68,7 +67,7 @@ def taught(lessons: Sequence[Lesson], voice: Voice) -> tuple[FloatArray, FloatAr
         )
         for window in range(windows)
     ]
-    return np.stack(by_window, 1), voice(clips)
+    return np.stack(by_window, 1), voice(whole_clips(lessons))
 
 
 def labelled(
