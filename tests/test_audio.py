@@ -312,6 +312,45 @@ def test_joined_mp3s_are_heard_to_the_end_of_the_last(tmp_path: Path) -> None:
     native_windows_equal_the_whole(path)
 
 
+def stereo_mp3(path: Path, seconds: float = 12, **options: str) -> Path:
+    media._av("mp3", "libmp3lame", codec_options=options)(path, music(seconds), RATE, 0)
+    return path
+
+
+@pytest.mark.parametrize("options", [{"b": "320k"}, {"b": "0", "q": "2"}, {"b": "0", "q": "9"},
+                                     {"b": "32k"}])  # fmt: skip
+def test_an_mp3_that_fits_its_header_is_libsndfile_s_and_exact(
+    options: dict[str, str], tmp_path: Path
+) -> None:
+    path = stereo_mp3(tmp_path / "x.mp3", **options)
+    file = sndfile.SndfileDecoder(path)
+    whole = file.span(0, file.frames)
+    rng = np.random.default_rng(0)
+    for start in rng.integers(0, file.frames - 5000, 60):
+        np.testing.assert_array_equal(file.span(start, start + 5000), whole[start : start + 5000])
+    file.close()
+    other = libav.LibavDecoder(path)
+    np.testing.assert_allclose(other.span(0, other.frames), whole, atol=1e-5)
+    other.close()
+    native_windows_equal_the_whole(path)
+
+
+def test_an_mp3_that_does_not_fit_its_header_is_ffmpeg_s(tmp_path: Path) -> None:
+    data = stereo_mp3(tmp_path / "x.mp3", 6, b="128k").read_bytes()
+    at = data.index(b"Info") + 8
+    frames = int.from_bytes(data[at : at + 4], "big")
+    few = data[:at] + (frames // 2).to_bytes(4, "big") + data[at + 4 :]
+    for broken, seconds in ((few, 6), (data[:-9000], 5.4), (data + data, 12)):
+        path = tmp_path / "broken.mp3"
+        path.write_bytes(broken)
+        with pytest.raises(AudioError, match=r"libsndfile|header"):
+            sndfile.SndfileDecoder(path)
+        assert audio.probe(path).duration == pytest.approx(seconds, abs=0.1)
+    for tagged in (data + b"TAG" + bytes(125), b"ID3\4\0\0\0\0\1\0" + bytes(128) + data):
+        path.write_bytes(tagged)
+        sndfile.SndfileDecoder(path).close()
+
+
 @pytest.mark.parametrize("kind", ["ogg", "opus"])
 def test_chained_ogg_is_heard_to_the_end_of_the_last(kind: str, tmp_path: Path) -> None:
     parts = [media.make(tmp_path, kind, seconds=3.0, seed=seed).read_bytes() for seed in (1, 2)]

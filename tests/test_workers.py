@@ -1,0 +1,134 @@
+"""Decoding in other processes: the same samples, and what happens to a process happens to one file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from tagkit.audio import workers
+from tagkit.audio.windows import decode
+from tagkit.audio.workers import Worker, Workers
+from tagkit.errors import AudioError
+from tests import media
+
+HEARINGS = [(12000, 6000), (16000, 8000)]
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    return media.make(tmp_path / "söng \udcff;\n.flac", "flac", seconds=4.0)
+
+
+def children() -> list[psutil.Process]:
+    return psutil.Process().children()
+
+
+def test_a_worker_returns_what_decoding_here_does(song: Path) -> None:
+    with Workers(1, 3) as pool:
+        there = pool.submit(song, HEARINGS).result()
+    here = decode(song, HEARINGS, 3)
+    assert there.duration == here.duration
+    assert set(there.windows) == set(HEARINGS)
+    for hearing in HEARINGS:
+        np.testing.assert_array_equal(there.windows[hearing], here.windows[hearing])
+
+
+def test_an_error_is_of_its_file_and_the_process_goes_on(song: Path, tmp_path: Path) -> None:
+    (tmp_path / "no.mp3").write_bytes(b"no music")
+    with Workers(1, 3) as pool:
+        pool.start()
+        before = children()
+        with pytest.raises(AudioError, match="cannot be decoded") as caught:
+            pool.submit(tmp_path / "no.mp3", HEARINGS).result()
+        assert caught.value.path == str(tmp_path / "no.mp3")
+        assert pool.submit(song, HEARINGS).result().duration == pytest.approx(4)
+        assert children() == before
+
+
+def test_a_crash_costs_one_file(song: Path) -> None:
+    with Workers(1, 3) as pool:
+        pool.start()
+        (child,) = children()
+        child.suspend()
+        first, second = pool.submit(song, HEARINGS), pool.submit(song, HEARINGS)
+        os.kill(child.pid, signal.SIGSEGV)
+        child.resume()
+        with pytest.raises(AudioError, match=r"crashed \(SIGSEGV\)"):
+            first.result()
+        assert second.result().duration == pytest.approx(4)
+
+
+def test_a_hang_costs_one_file(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Workers(1, 3) as pool:
+        pool.start()
+        assert pool.submit(song, HEARINGS).result()
+        (child,) = children()
+        monkeypatch.setattr(workers, "PATIENCE", 0.2)
+        child.suspend()
+        with pytest.raises(AudioError, match="did not come to an end"):
+            pool.submit(song, HEARINGS).result()
+        monkeypatch.setattr(workers, "PATIENCE", 60)
+        assert pool.submit(song, HEARINGS).result().duration == pytest.approx(4)
+
+
+def test_a_malformed_reply_is_a_crash(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Worker()
+    monkeypatch.setattr(worker, "_answer", lambda: {"counts": ["x"], "duration": 0})
+    with pytest.raises(AudioError, match="crashed"):
+        worker.decode(song, HEARINGS, 3)
+    assert not worker.alive
+
+
+def test_nothing_is_left_running(song: Path) -> None:
+    pool = Workers(2, 3)
+    waiting = [pool.submit(song, HEARINGS) for _ in range(9)]
+    pool.close()
+    assert not children()
+    assert any(future.cancelled() or future.exception() for future in waiting)
+
+
+def test_processes_end_with_the_one_that_started_them() -> None:
+    code = (
+        "import os, sys; from tagkit.audio.workers import Workers; pool = Workers(2, 3); pool.start(); pool.start();"
+        "print(*(w._process.pid for w in pool._started), flush=True); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    pids = [int(pid) for pid in done.stdout.split()]
+    assert len(pids) == 2
+    until = time.monotonic() + 20
+    while any(psutil.pid_exists(pid) for pid in pids) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_a_library_in_the_current_folder_is_not_that_library(
+    song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit('taken in')")
+    monkeypatch.chdir(tmp_path)
+    with Workers(1, 3) as pool:
+        assert pool.submit(song, HEARINGS).result().duration == pytest.approx(4)
+
+
+def test_processes_work_side_by_side(song: Path) -> None:
+    """With one held in the middle of its file, the other goes on."""
+    with Workers(2, 3) as pool:
+        pool.start()
+        pool.start()
+        held = children()[0]
+        held.suspend()
+        futures = [pool.submit(song, HEARINGS) for _ in range(4)]
+        until = time.monotonic() + 60
+        while sum(future.done() for future in futures) < 3 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert sum(future.done() for future in futures) == 3
+        held.resume()
+        assert all(future.result().duration == pytest.approx(4) for future in futures)
