@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from tagkit.cli.main import app
 from tagkit.inference import ensemble
+from tagkit.inference.listening import Ears
 from tagkit.inference.pipeline import Analyser, Task
 from tagkit.metrics import rank_correlation
 from tagkit.thresholds import decide_all
@@ -80,7 +81,7 @@ def test_they_are_small_and_different(
 
 
 def test_they_share_one_front_end(bundles: list[bundle.Bundle]) -> None:
-    assert len(Analyser(bundles).groups) == 1
+    assert len(Ears(bundles).groups) == 1
 
 
 def test_their_cards_say_whose_they_are_and_what_they_are_not(shipped: ensemble.Ensemble) -> None:
@@ -193,7 +194,9 @@ def emotify(
         files = [row["file"] for row in csv.DictReader(lines) if row["split"] == "test"]
     files = sorted(files)[:: max(1, len(files) // CLIPS)][:CLIPS]
     ids = shipped.model_ids(16)
-    heard = list(Analyser(bundles).analyse(Task(shared("music") / file, ids) for file in files))
+    heard = list(
+        Analyser(Ears(bundles)).analyse(Task(shared("music") / file, ids) for file in files)
+    )
     assert not [analysis.error for analysis in heard if analysis.error]
     outputs = [np.stack([a.results[name].probabilities for a in heard]) for name in ids]
     return files, ensemble.combine(shipped, outputs)

@@ -17,6 +17,7 @@ from tagkit.evaluation.predict import predict
 from tagkit.features import LogMel
 from tagkit.inference import ensemble
 from tagkit.inference.context import Context, smooth
+from tagkit.inference.listening import Ears
 from tagkit.inference.pipeline import Analyser, Task
 from tagkit.vocab import VOCABULARIES, canonical
 from tagkit.weights import bundle
@@ -42,7 +43,7 @@ def heard(model: Path, paths: list[Path], windows: int = 16) -> np.ndarray:
     """What the pipeline says: (tracks, outputs)."""
     loaded = bundle.load(model)
     (name,) = ensemble.load([str(model)]).model_ids(windows)
-    analyser = Analyser([loaded], windows=windows)
+    analyser = Analyser(Ears([loaded], windows=windows))
     found = analyser.analyse(Task(path, [name]) for path in paths)
     return np.stack([analysis.results[name].probabilities for analysis in found])
 

@@ -172,3 +172,14 @@ def test_for_shares_gives_each_tag_to_its_share() -> None:
     found = np.random.default_rng(0).random((1000, 3)).astype(np.float32)
     cuts = thresholds.for_shares(found, [0.1, 0.5, 0.02])
     assert (found >= cuts).mean(0) == pytest.approx([0.1, 0.5, 0.02], abs=0.002)
+
+
+@pytest.mark.parametrize("options", [Options(), Options(top_k=1), Options(min_confidence=0.9)])
+def test_many_tracks_are_decided_as_each_by_itself(options):
+    tags = all_tags()[::5][:40]
+    rows = np.random.default_rng(1).random((2100, len(tags)), dtype=np.float32)
+    rows = np.where(rows < 0.9, rows, np.round(rows, 2))  # some equal, and some at their threshold
+    card, most = np.linspace(0.5, 0.99, len(tags)).tolist(), {"mood": 2, "theme": 1}
+    together = list(decide_all(tags, iter(rows), card, options, most))
+    assert together == [decide(tags, row, card, options, most) for row in rows]
+    assert len({len(found) for found in together}) > 2

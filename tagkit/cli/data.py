@@ -138,20 +138,19 @@ def prepare(
 
     Recipes with one front end share a cache. Exit 1 where a file cannot be heard; each is named.
     """
-    from tagkit.data import cache as caching
     from tagkit.data import recipe_for
+    from tagkit.data.cache import Cache
+    from tagkit.data.filling import prepare
     from tagkit.training.supervised import front_end_of
 
     plan = recipe_for(recipe, settings or (), dataset, folder)
     data = plan.data
     found = _open(folder, data.dataset, data.tags, data.split, data.mels, from_library, field)
     _warn(found)
-    store = caching.Cache(cache, front_end_of(plan), samples=plan.augment.on_audio)
+    store = Cache(cache, front_end_of(plan), samples=plan.augment.on_audio)
     paths = list(dict.fromkeys(found.root / item.path for item in found.tracks))
     failed = 0
-    for done in track(
-        caching.prepare(store, paths, jobs or os.cpu_count() or 1), "prepare", len(paths)
-    ):
+    for done in track(prepare(store, paths, jobs or os.cpu_count() or 1), "prepare", len(paths)):
         if done.error is not None:
             failed += 1
             say(f"failed: {done.error}")

@@ -8,14 +8,16 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeAlias
-
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, TypeAlias
 
 from tagkit.cli.writing import printable, tables
 from tagkit.library.deciding import Track
+from tagkit.library.finding import remote
 from tagkit.vocab import Tag
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
 
 Renderer: TypeAlias = Callable[[Iterable[Track], Sequence[Tag], bool], Iterator[Track]]
 
@@ -30,7 +32,7 @@ def jsonl(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator
     """A line a track. Undecodable bytes of a name are ``\\udc80`` to ``\\udcff``, as Python reads them."""
     for track in tracks:
         row: dict[str, object] = {
-            "path": os.fspath(track.path),
+            "path": remote.url(track.path),
             "duration": round(track.duration, 3),
             "tags": [
                 {"tag": d.name, "category": d.category, "probability": round(d.probability, 4)}
@@ -50,17 +52,17 @@ def csv_rows(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Itera
     """A line a tag of a track: path, duration, category, tag, probability, given (yes or no)."""
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(("path", "duration", "category", "tag", "probability", "given"))
+    names = [(tag.name, tag.category) for tag in tags]
     for track in tracks:
         given = {(d.name, d.category): d.probability for d in track.decisions}
-        rows = {
-            (tag.name, tag.category): float(p)
-            for tag, p in zip(tags, track.probabilities, strict=True)
-        }
-        for (name, category), probability in (rows if every else given).items():
+        rows = given
+        if every:
+            rows = dict(zip(names, track.probabilities.tolist(), strict=True))
+        for (name, category), probability in rows.items():
             mark = "yes" if (name, category) in given else "no"
             out.writerow(
                 (
-                    printable(str(track.path)),
+                    printable(remote.url(track.path)),
                     round(track.duration, 3),
                     category,
                     name,
@@ -94,6 +96,8 @@ def m3u8(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator[
 def table(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator[Track]:
     """A table with a column a category, in the terminal's width; a folder's name stands over its files."""
     del every
+    from rich.text import Text
+
     rows: list[Track] = []
     more = 0
     for track in tracks:
@@ -124,6 +128,8 @@ def table(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator
 
 
 def _grid(columns: Sequence[tuple[str, int]], row: Sequence[Text]) -> Table:
+    from rich.table import Table
+
     grid = Table.grid(padding=(0, _GAP, 0, 0), pad_edge=False)
     for _, width in columns:
         grid.add_column(width=width, overflow="fold")
@@ -148,6 +154,8 @@ def _widths(rows: Sequence[Sequence[Text]], room: int) -> list[int]:
 
 
 def _cell(track: Track, category: str) -> Text:
+    from rich.text import Text
+
     cell = Text()
     for decision in track.decisions:
         if decision.category == category:

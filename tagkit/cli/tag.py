@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagkit.cli import writing
+from tagkit.engines import ENGINES
 from tagkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -112,8 +112,17 @@ def tag(
     ignore: Annotated[
         list[str] | None, typer.Option(metavar="PATTERN", help="Skip paths, in gitignore syntax.")
     ] = None,
-    jobs: Annotated[int, typer.Option(help="Threads that decode. Default: one a core.", min=0)] = 0,
+    jobs: Annotated[
+        int, typer.Option(help="Processes that decode. Default: one a core.", min=0)
+    ] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    backend: Annotated[
+        str,
+        typer.Option(help="What computes the networks: auto, torch, onnx or openvino."),
+    ] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="Where to listen: local, or ray (many machines; see docs/scale.md).")
+    ] = "local",
     windows: Annotated[
         int, typer.Option(help="The most windows of a track to listen to.", min=1, max=1000)
     ] = 16,
@@ -134,7 +143,7 @@ def tag(
     """
     started = time.monotonic()
     from tagkit.cli import render, tagging
-    from tagkit.inference import ensemble
+    from tagkit.inference import backends, ensemble
     from tagkit.library.containers import TagOptions
     from tagkit.library.layout import load_layout
 
@@ -150,8 +159,13 @@ def tag(
         raise UsageError("nothing to listen to", hint="name files or folders, or --input-list")
     if plan:
         _require_target(plan)
-    if device not in DEVICES:  # said even where all is known and no device is used
-        raise UsageError(f"no device is called {device!r}", hint=", ".join(DEVICES))
+    for name, value, known in (  # said even where all is known and none of them is used
+        ("device", device, DEVICES),
+        ("backend", backend, backends.NAMES),
+        ("engine", engine, ENGINES),
+    ):
+        if value not in known:
+            raise UsageError(f"no {name} is called {value!r}", hint=", ".join(known))
     if not v23_separator.strip():
         raise UsageError("--v23-separator is blank", hint="values would run into each other")
     if all_tags and chosen not in ("jsonl", "csv"):
@@ -175,7 +189,12 @@ def tag(
         writing.say(f"{job.ensemble.name} has no shares for --context {level}: nothing is smoothed")
     with tagging.Tagging(job, store, journal, started) as run:
         run.scan(inputs or [], input_list, follow, ignore or [])
-        run.analyse(jobs or os.cpu_count() or 1, device, retry)
+        if run.has_objects and (engine == "local" or write or dry_run or plan):
+            raise UsageError(
+                "objects in S3 can be listened to and their tags shown, no more",
+                hint="--engine ray, without --write, --dry-run and --plan",
+            )
+        run.analyse(engine, jobs, device, backend, retry)
         run.relate()
         shown = render.FORMATS[chosen]
         if not (write or dry_run or plan):

@@ -16,19 +16,19 @@ from typing import Any, get_args
 
 import typer
 
-from tagkit import __version__
+from tagkit import __version__, engines
 from tagkit.cli import writing
 from tagkit.cli.render import Renderer
 from tagkit.cli.writing import say
-from tagkit.engines import local
 from tagkit.errors import NoWriterError, TagError, TagkitError, UsageError
 from tagkit.inference.context import LEVELS, Context
 from tagkit.inference.ensemble import Ensemble
 from tagkit.library import deciding
 from tagkit.library.change import FileChange
 from tagkit.library.fields import PROBABILITY
-from tagkit.library.finding import scan
+from tagkit.library.finding import remote, scan
 from tagkit.library.finding.input_list import input_list
+from tagkit.library.finding.paths import Paths
 from tagkit.library.layout import Layout
 from tagkit.library.neighbours import Neighbours, gather
 from tagkit.library.plan import Header, Plan, save_plan
@@ -107,7 +107,8 @@ class Tagging:
         self._started = started
         self._stack = ExitStack()
         self._journal: Journal | None = None
-        self._paths: list[Path] = []
+        self._paths = Paths()
+        self.has_objects = False  # that lie in S3, among the paths
         self._neighbours: Neighbours | None = None
         self._counts: Counter[str] = Counter()
         self._missing = 0  # that were named and could not be taken
@@ -139,21 +140,23 @@ class Tagging:
         for report in scan.scan(names, follow=follow, ignore=ignore):
             if isinstance(report, scan.Found):
                 self._paths.append(report.path)
+                self.has_objects |= remote.is_remote(report.path)
             elif report.failed:
                 self._missing += 1
                 self._fail(TagkitError(report.reason, path=report.path))
             else:
                 self._passed_over[report.reason] += 1
 
-    def analyse(self, jobs: int, device: str, retry: bool) -> None:
+    def analyse(self, engine: str, jobs: int, device: str, backend: str, retry: bool) -> None:
         """Listen to what the store lacks."""
-        heard = local.analyse(
+        heard = engines.engine(engine)(
             self._store,
             self.job.ensemble,
             self._paths,
             windows=self.job.windows,
             jobs=jobs,
             device=device,
+            backend=backend,
             retry=retry,
         )
         done = 0

@@ -62,7 +62,7 @@ def train(
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     jobs: Annotated[
-        int, typer.Option(min=0, help="Files prepared, and processes reading, at once.")
+        int, typer.Option(min=0, help="Files prepared at once, and threads that read.")
     ] = 2,
 ) -> None:
     """Train a model as a recipe says, and write it as a bundle for tagkit tag --model.

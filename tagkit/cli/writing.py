@@ -239,6 +239,10 @@ def track(items: Iterable[T], doing: str, total: int | None = None) -> Iterator[
 @contextmanager
 def progress(doing: str, total: int | None) -> Iterator[Callable[[str], None]]:
     """Yield a function that moves a bar on stderr by one file, with a word on its rate."""
+    # Asked before rich is loaded, whose variables can call a pipe a terminal.
+    if not (sys.stderr.isatty() or {"FORCE_COLOR", "TTY_COMPATIBLE"} & os.environ.keys()):
+        yield lambda _: None
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from tagkit.engines.todo import Heard, Todo, add_models
 from tagkit.inference.ensemble import Ensemble
-from tagkit.library.store import Look, Store
+from tagkit.library.store import Store
 
 if TYPE_CHECKING:
-    from tagkit.inference.pipeline import Analyser, Task
-
-
-class Heard(NamedTuple):
-    """A file that is done: newly ``analysed`` or known before; ``duration`` in seconds if analysed."""
-
-    path: Path
-    analysed: bool
-    duration: float
-    error: str | None
+    from tagkit.inference.listening import Ears
 
 
 def analyse(
@@ -28,93 +22,47 @@ def analyse(
     paths: Iterable[Path],
     *,
     windows: int = 16,
-    jobs: int = 2,
+    jobs: int = 0,
     device: str = "auto",
+    backend: str = "auto",
     retry: bool = False,
 ) -> Iterator[Heard]:
     """Yield every path once it is in the store, heard by every member, or has failed.
 
+    ``jobs``: how many processes decode; 0 for one a core.
     The networks are loaded at the first file that needs them: a library that is all known never does.
     Stopping the iteration keeps what was yielded. Raises WeightsError, StoreError, UsageError.
     """
-    ids = ensemble.model_ids(windows)
-    for member, name in zip(ensemble.members, ids, strict=True):
-        store.add_model(name, member.card.name, member.card.tags)
-    todo = _Todo(store.look(paths, ids, retry=retry))
+    ids = add_models(store, ensemble, windows)
+    todo = Todo(store.look(paths, ids, retry=retry))
     # Known files are passed through in the same order as they are found between the unknown ones.
     yield from todo.known()
     if todo.waiting is None:
         return
-    analyser = _load(ensemble, windows, jobs, device)
-    for result in analyser.analyse(todo.tasks()):
-        look = todo.taken.pop(result.path)
-        assert look.key is not None
-        if result.error is None:
-            store.record(look.key, result.results, duration=result.duration)
-        else:
-            store.record_failure(look.key, look.missing, result.error)
-        yield Heard(result.path, True, result.duration, result.error)
-        yield from todo.done(look.key, result.error)
+    from tagkit.audio.workers import Workers
 
+    with Workers(jobs or os.cpu_count() or 1, windows) as workers:
+        workers.start()  # it loads its libraries while the networks are loaded
+        gc.disable()  # of the many objects that make up libraries none is garbage: a tenth of the time
+        from tagkit.inference.pipeline import Analyser
 
-def _load(ensemble: Ensemble, windows: int, jobs: int, device: str) -> Analyser:
-    from tagkit.inference.pipeline import Analyser, leave_cores_to_decoding, pick_device
-    from tagkit.weights import bundle
-
-    leave_cores_to_decoding()
-    bundles = [bundle.load(member.path) for member in ensemble.members]
-    return Analyser(bundles, device=pick_device(device), windows=windows, jobs=jobs)
-
-
-class _Todo:
-    """Sorts the looks into files that are done and tasks, as the analyser asks for more of them."""
-
-    def __init__(self, looks: Iterator[Look]) -> None:
-        self._looks = looks
-        self._keys: set[str] = set()  # contents under way or done in this run
-        self._errors: dict[str, str] = {}  # of those that failed in this run
-        self._passed: list[Heard] = []
-        self._same: dict[str, list[Path]] = {}  # other names of contents that are under way
-        self.waiting: Look | None = None
-        self.taken: dict[Path, Look] = {}
-
-    def known(self) -> Iterator[Heard]:
-        """Yield files until one must be listened to."""
-        for look in self._looks:
-            if self._is_new(look):
-                self.waiting = look
-                return
-            if look.key in self._same:
-                self._same[look.key].append(look.path)
+        analyser = Analyser(load(ensemble, windows, device, backend), workers)
+        gc.freeze()
+        gc.enable()
+        for result in analyser.analyse(todo.tasks()):
+            look = todo.taken.pop(result.path)
+            assert look.key is not None
+            if result.error is None:
+                store.record(look.key, result.results, duration=result.duration)
             else:
-                error = look.error or self._errors.get(look.key or "")
-                yield Heard(look.path, False, 0.0, error)
+                store.record_failure(look.key, look.missing, result.error)
+            yield Heard(result.path, True, result.duration, result.error)
+            yield from todo.done(look.key, result.error)
+        yield from todo.passed()
 
-    def tasks(self) -> Iterator[Task]:
-        from tagkit.inference.pipeline import Task
 
-        while (look := self.waiting) is not None:
-            self.taken[look.path] = look
-            yield Task(look.path, look.missing)
-            self._passed += self._until_next()
+def load(ensemble: Ensemble, windows: int, device: str, backend: str) -> Ears:
+    """Return the networks of an ensemble. Raises WeightsError, UsageError."""
+    from tagkit.engines.loading import ears
 
-    def done(self, key: str, error: str | None) -> Iterator[Heard]:
-        """Yield the other names of a content that is done now, and the known files met so far."""
-        if error is not None:
-            self._errors[key] = error
-        yield from (Heard(path, False, 0.0, error) for path in self._same.pop(key))
-        found, self._passed = self._passed, []
-        yield from found
-
-    def _until_next(self) -> list[Heard]:
-        self.waiting = None
-        return list(self.known())
-
-    def _is_new(self, look: Look) -> bool:
-        """Whether there is something to do; the same audio under two names is heard once."""
-        if look.error is not None or not look.missing or look.key in self._keys:
-            return False
-        assert look.key is not None
-        self._keys.add(look.key)
-        self._same[look.key] = []
-        return True
+    return ears([member.path for member in ensemble.members], windows, device, backend)

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from tagkit.audio import window_starts
+from tagkit.audio.workers import Workers
 from tagkit.data.cache import Cache, decibel
 from tagkit.data.dataset import Dataset, Track
 from tagkit.errors import AudioError, DataError, TagkitError, UsageError
@@ -22,7 +23,8 @@ from tagkit.evaluation.matching import judge, match
 from tagkit.evaluation.predictions import Predictions
 from tagkit.inference import ensemble
 from tagkit.inference.ensemble import Ensemble
-from tagkit.inference.pipeline import Analyser, Task, leave_cores_to_decoding, pick_device
+from tagkit.inference.listening import Ears, leave_cores_to_decoding, pick_device
+from tagkit.inference.pipeline import Analyser, Task
 from tagkit.weights import bundle
 
 FloatArray = NDArray[np.float32]
@@ -93,18 +95,21 @@ def _hear(
     """The tracks that could be heard, and each member's probabilities (tracks, outputs) for them."""
     if not dataset.tracks:
         raise DataError(f"{dataset.name} has no track in this split", path=dataset.root)
-    leave_cores_to_decoding()
-    bundles = [bundle.load(member.path) for member in chosen.members]
-    analyser = Analyser(bundles, device=pick_device(device), windows=windows, jobs=jobs)
-    if dataset.kind == "mel":
-        hearing = _read_mels(analyser, bundles, dataset, cache)
-    else:
-        hearing = _listen(analyser, chosen.model_ids(windows), dataset)
-    heard = []
-    for item in hearing:
-        if item.error is None:
-            heard.append(item)
-        on_track(item.error)
+    with Workers(jobs, windows) as workers:
+        if dataset.kind != "mel":
+            workers.start()  # it loads its libraries while the networks are loaded
+        leave_cores_to_decoding()
+        bundles = [bundle.load(member.path) for member in chosen.members]
+        ears = Ears(bundles, device=pick_device(device), windows=windows)
+        if dataset.kind == "mel":
+            hearing = _read_mels(ears, bundles, dataset, cache)
+        else:
+            hearing = _listen(Analyser(ears, workers), chosen.model_ids(windows), dataset)
+        heard = []
+        for item in hearing:
+            if item.error is None:
+                heard.append(item)
+            on_track(item.error)
     if not heard:
         raise DataError(
             f"none of the {len(dataset.tracks):,} tracks could be heard", path=dataset.root
@@ -123,7 +128,7 @@ def _listen(analyser: Analyser, ids: Sequence[str], dataset: Dataset) -> Iterato
 
 
 def _read_mels(
-    analyser: Analyser, bundles: Sequence[bundle.Bundle], dataset: Dataset, folder: Path
+    ears: Ears, bundles: Sequence[bundle.Bundle], dataset: Dataset, folder: Path
 ) -> Iterator[Heard]:
     """The same windows, cut from images instead of audio."""
     caches = []
@@ -137,7 +142,7 @@ def _read_mels(
         path = dataset.root / track.path
         try:
             outputs = tuple(
-                _judge_image(member, cache.get(path), analyser)
+                _judge_image(member, cache.get(path), ears)
                 for member, cache in zip(bundles, caches, strict=True)
             )
         except (AudioError, DataError) as error:
@@ -147,11 +152,11 @@ def _read_mels(
 
 
 @torch.inference_mode()
-def _judge_image(member: bundle.Bundle, image: NDArray[np.uint8], analyser: Analyser) -> FloatArray:
+def _judge_image(member: bundle.Bundle, image: NDArray[np.uint8], ears: Ears) -> FloatArray:
     assert member.front_end is not None
     frames = member.front_end.front_end.frames
-    starts = window_starts(image.shape[1], frames, analyser.windows)
+    starts = window_starts(image.shape[1], frames, ears.windows)
     chunks = torch.from_numpy(np.stack([image[:, start : start + frames] for start in starts]))
-    logits = member.model(decibel(chunks.to(analyser.device)))
+    logits = member.model(decibel(chunks.to(ears.device)))
     found: FloatArray = torch.sigmoid(logits).mean(0).float().cpu().numpy()
     return found

@@ -165,8 +165,12 @@ class Means:
 
     def add(self, groups: NDArray[np.int64], scores: NDArray[np.floating]) -> None:
         """Take in ``scores`` (rows, tags), each for the group (rows,) that it belongs to."""
-        np.add.at(self._sums, groups, scores)
-        np.add.at(self.counts, groups, 1)
+        if len(groups):
+            order = np.argsort(groups, kind="stable")
+            found, starts = np.unique(groups[order], return_index=True)
+            rows = np.asarray(scores, np.float64)[order]
+            self._sums[found] += np.add.reduceat(rows, starts, axis=0)
+            self.counts[found] += np.diff(starts, append=len(order))
 
     def of(self, groups: NDArray[np.int64], own: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the mean of each row's group (rows, tags); ``own`` where that is -1."""

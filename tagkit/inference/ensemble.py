@@ -9,7 +9,7 @@ members that know it say. Only cards are read here; listening loads the networks
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +23,9 @@ from tagkit.inference import ensemble_file
 from tagkit.inference.context import Context
 from tagkit.thresholds import DEFAULT_THRESHOLD
 from tagkit.vocab import CATEGORIES, Tag, canonical
+from tagkit.weights import bundle as bundles
 from tagkit.weights import catalogue
-from tagkit.weights.bundle import fingerprint, read_card
+from tagkit.weights.bundle import Bundle, fingerprint, read_card
 from tagkit.weights.card import Card
 from tagkit.weights.header import naming
 
@@ -74,6 +75,12 @@ class Ensemble:
         if self.combiner is not None:
             return [read_card(self.combiner)]
         return [member.card for member in self.members]
+
+    @cached_property
+    def network(self) -> Bundle:
+        """The combiner, loaded once: tracks are combined in many batches."""
+        assert self.combiner is not None
+        return bundles.load(self.combiner)
 
     @cached_property
     def tags(self) -> tuple[Tag, ...]:
@@ -200,12 +207,18 @@ def _outputs_of(card: Card, tags: Sequence[Tag]) -> list[list[int]]:
     return [where.get(tag, []) for tag in tags]
 
 
-def loudest(card: Card, given: FloatArray, tags: Sequence[Tag]) -> Iterator[tuple[int, FloatArray]]:
-    """Yield the column in ``tags`` of each tag that the card knows, and what it says of it (tracks,): the
-    loudest of its outputs that mean it, from all of them (tracks, outputs)."""
-    for column, positions in enumerate(_outputs_of(card, tags)):
-        if positions:
-            yield column, given[:, positions].max(1)
+def loudest(
+    card: Card, given: FloatArray, tags: Sequence[Tag]
+) -> tuple[NDArray[np.intp], FloatArray]:
+    """Return which columns in ``tags`` the card knows (known,), and what it says of them (tracks, known): the
+    loudest of its outputs that mean a tag, from all of them (tracks, outputs)."""
+    outputs = _outputs_of(card, tags)
+    columns = np.array([column for column, found in enumerate(outputs) if found], np.intp)
+    said = np.take(given, [found[0] for found in outputs if found], axis=1)
+    for place, column in enumerate(columns.tolist()):
+        if len(outputs[column]) > 1:
+            said[:, place] = given[:, outputs[column]].max(1)
+    return columns, said
 
 
 def calibrated(card: Card, probabilities: FloatArray) -> FloatArray:
@@ -231,28 +244,26 @@ def combine(ensemble: Ensemble, outputs: Sequence[FloatArray]) -> FloatArray:
     tracks = len(outputs[0])
     sums = np.zeros((tracks, len(ensemble.tags)))
     for member, weights, given in zip(ensemble.members, ensemble.weights, outputs, strict=True):
-        for column, said in loudest(member.card, given, ensemble.tags):
-            sums[:, column] += weights[column] * _scaled(ensemble.combine, said)
+        columns, said = loudest(member.card, given, ensemble.tags)
+        sums[:, columns] += weights[columns] * _scaled(ensemble.combine, said)
     means = (sums / ensemble.weights.sum(0)).astype(np.float32)
     return _sigmoid(means) if ensemble.combine == "logit-mean" else means
 
 
 def _scaled(how: str, values: FloatArray) -> FloatArray:
+    """What is averaged in place of probabilities (tracks, known)."""
     if how == "logit-mean":
         return _logit(values)
     if how == "rank":
-        below = np.searchsorted(np.sort(values), values, side="right")
-        return (below / max(1, len(values))).astype(np.float32)
+        ranks = [np.searchsorted(np.sort(said), said, side="right") for said in values.T]
+        return (np.stack(ranks, 1) / max(1, len(values))).astype(np.float32)
     return values
 
 
 def _learned(ensemble: Ensemble, inputs: FloatArray) -> FloatArray:
     import torch
 
-    from tagkit.weights.bundle import load as load_bundle
-
-    assert ensemble.combiner is not None
-    bundle = load_bundle(ensemble.combiner)
+    bundle = ensemble.network
     wanted = bundle.card.arguments.get("inputs")
     if wanted != inputs.shape[1]:
         raise WeightsError(

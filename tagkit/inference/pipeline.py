@@ -1,41 +1,25 @@
 """From files to what each model hears in them.
 
-Decoding runs in threads (libsndfile, FFmpeg and soxr release the interpreter lock), the networks in the
-calling thread; a few decoded tracks wait between the two, so memory does not grow with the library.
-Models that hear the same front end share its computation.
+Decoding runs in processes of its own, the networks in the calling thread; a few decoded tracks wait
+between the two, so memory does not grow with the library.
 """
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
+from tagkit.audio.windows import Decoded, decode
+from tagkit.audio.workers import Workers
+from tagkit.errors import AudioError
+from tagkit.inference.listening import Ears, Heard
 
-from tagkit import audio
-from tagkit.errors import AudioError, UsageError, WeightsError
-from tagkit.features import FrontEndModule
-from tagkit.front_end import FrontEnd
-from tagkit.inference.ensemble import model_id
-from tagkit.weights.bundle import Bundle
-
-FloatArray = NDArray[np.float32]
-Hearing = tuple[int, int]  # sample rate, samples of a chunk: what decides which windows are decoded
-
-
-class Heard(NamedTuple):
-    """One model's view of a track: ``probabilities`` (outputs,) the mean over the windows, before any
-    calibration; ``embedding`` (dims,), likewise."""
-
-    probabilities: FloatArray
-    embedding: FloatArray
+#: Tracks that a GPU is given at once: 512 windows, so that its kernels outlast their launches.
+GPU_TRACKS = 32
 
 
 class Task(NamedTuple):
@@ -54,138 +38,77 @@ class Analysis(NamedTuple):
     error: str | None
 
 
-class Group(NamedTuple):
-    """Models that hear the same: one front end, computed once."""
-
-    front_end: FrontEndModule
-    members: tuple[tuple[str, Bundle], ...]
-
-
-def pick_device(name: str) -> torch.device:
-    """Return the device that ``auto``, ``cpu``, ``cuda`` or ``mps`` means here. Raises UsageError."""
-    have = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if have[kind]))
-    if name not in have:
-        raise UsageError(f"no device is called {name!r}", hint="auto, cpu, cuda or mps")
-    if not have[name]:
-        raise UsageError(f"this machine has no usable {name} device", hint="try --device auto")
-    return torch.device(name)
-
-
-def leave_cores_to_decoding() -> None:
-    """Let torch compute with half the cores, unless OMP_NUM_THREADS says how many it shall have.
-
-    Decoding needs the others. Networks this small gain little from many threads, and their threads
-    wait for each other by spinning: two runs on two cores took 11 s, not 4.
-    """
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
-
-
 class Analyser:
-    """Listens with ``bundles``; ``windows`` is the most windows of a track, ``jobs`` the decoding threads."""
+    """Listens with ``ears`` to what ``workers`` decode; without them, decodes by itself."""
 
-    def __init__(
-        self,
-        bundles: Sequence[Bundle],
-        *,
-        device: torch.device | None = None,
-        windows: int = 16,
-        jobs: int = 2,
-    ) -> None:
-        self.device = device or torch.device("cpu")
-        self.windows = windows
-        self.jobs = max(1, jobs)
-        self.groups = group(bundles, windows, self.device)
+    def __init__(self, ears: Ears, workers: Workers | None = None) -> None:
+        self.ears = ears
+        self._workers = workers
+        self._most = 1 if ears.device.type == "cpu" else GPU_TRACKS
 
     def analyse(self, tasks: Iterable[Task]) -> Iterator[Analysis]:
         """Yield one analysis a task, in order. A file that cannot be decoded yields its error.
 
         Closing the generator (or Ctrl-C) abandons what was only being decoded ahead.
         """
-        pool = ThreadPoolExecutor(self.jobs, thread_name_prefix="decode")
         todo = iter(tasks)
-        ahead: deque[tuple[Task, Future[_Decoded]]] = deque()
+        ahead: deque[tuple[Task, Future[Decoded]]] = deque()
         try:
             while True:
-                for task in islice(todo, 2 * self.jobs - len(ahead)):
-                    ahead.append((task, pool.submit(self._decode, task)))
+                for task in islice(todo, self._room - len(ahead)):
+                    ahead.append((task, self._decode(task)))
                 if not ahead:
                     return
-                task, decoded = ahead.popleft()
-                yield self._listen(task, decoded)
+                yield from self._listen(_ready(ahead, self._most))
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for _, decoded in ahead:
+                decoded.cancel()
 
-    def _decode(self, task: Task) -> _Decoded:
-        needed = {
-            _hearing(group.front_end.front_end)
-            for group in self.groups
-            if any(name in task.wanted for name, _ in group.members)
-        }
-        windows: dict[Hearing, FloatArray] = {}
-        duration = 0.0
-        for rate, length in sorted(needed):
-            windows[rate, length], duration = audio.read_windows(
-                task.path, rate, length, self.windows
-            )
-        return _Decoded(windows, duration)
+    @property
+    def _room(self) -> int:
+        """How many tracks are decoded ahead: enough that neither side waits for the other."""
+        return 1 if self._workers is None else 2 * self._workers.count + 2 * (self._most - 1)
 
-    def _listen(self, task: Task, decoded: Future[_Decoded]) -> Analysis:
+    def _decode(self, task: Task) -> Future[Decoded]:
+        hearings = self.ears.hearings(task.wanted)
+        if self._workers is not None:
+            return self._workers.submit(task.path, hearings)
+        done: Future[Decoded] = Future()
         try:
-            windows, duration = decoded.result()
+            done.set_result(decode(task.path, hearings, self.ears.windows))
         except AudioError as error:
-            return Analysis(task.path, 0.0, {}, error.message)
-        results: dict[str, Heard] = {}
-        for group in self.groups:
-            members = [(name, bundle) for name, bundle in group.members if name in task.wanted]
-            if members:
-                results |= self._hear(group.front_end, members, windows)
-        return Analysis(task.path, duration, results, None)
+            done.set_exception(error)
+        return done
 
-    @torch.inference_mode()
-    def _hear(
-        self,
-        front_end: FrontEndModule,
-        members: list[tuple[str, Bundle]],
-        windows: dict[Hearing, FloatArray],
-    ) -> dict[str, Heard]:
-        samples = torch.from_numpy(windows[_hearing(front_end.front_end)]).to(self.device)
-        image = front_end(samples)
-        results = {}
-        for name, bundle in members:
-            logits, embedding = bundle.model.hear(image)
-            probabilities = torch.sigmoid(logits)
-            results[name] = Heard(
-                probabilities.mean(0).float().cpu().numpy(), embedding.mean(0).float().cpu().numpy()
-            )
-        return results
+    def _listen(self, batch: list[tuple[Task, Future[Decoded]]]) -> Iterator[Analysis]:
+        outcomes = [_outcome(decoded) for _, decoded in batch]
+        heard = [outcome for outcome in outcomes if isinstance(outcome, Decoded)]
+        said = iter(self.ears.hear(heard, batch[0][0].wanted) if heard else ())
+        for (task, _), outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, AudioError):
+                yield Analysis(task.path, 0.0, {}, outcome.message)
+            else:
+                yield Analysis(task.path, outcome.duration, next(said), None)
 
 
-class _Decoded(NamedTuple):
-    windows: dict[Hearing, FloatArray]
-    duration: float
+def _outcome(decoded: Future[Decoded]) -> Decoded | AudioError:
+    try:
+        return decoded.result()
+    except AudioError as error:
+        return error
 
 
-def _hearing(front_end: FrontEnd) -> Hearing:
-    return front_end.sample_rate, front_end.chunk_samples
-
-
-def group(bundles: Sequence[Bundle], windows: int, device: torch.device) -> list[Group]:
-    """Put models together whose front ends are equal to the last bit of their filter banks."""
-    groups: dict[tuple[FrontEnd, bytes], list[tuple[str, Bundle]]] = {}
-    front_ends: dict[tuple[FrontEnd, bytes], FrontEndModule] = {}
-    for bundle in bundles:
-        bundle.model.eval().to(device)
-        if bundle.front_end is None:
-            raise WeightsError(f"{bundle.card.name} combines models; it hears no audio itself")
-        buffers = b"".join(b.cpu().numpy().tobytes() for b in bundle.front_end.buffers())
-        key = (bundle.front_end.front_end, buffers)
-        groups.setdefault(key, []).append((model_id(bundle.fingerprint, windows), bundle))
-        front_ends.setdefault(key, bundle.front_end.to(device))
-    return [Group(front_ends[key], tuple(members)) for key, members in groups.items()]
+def _ready(
+    ahead: deque[tuple[Task, Future[Decoded]]], most: int
+) -> list[tuple[Task, Future[Decoded]]]:
+    """Take the first task, which may still be under way, and those after it that are decoded and want
+    the same models."""
+    batch = [ahead.popleft()]
+    while (
+        ahead
+        and len(batch) < most
+        and ahead[0][1].done()
+        and set(ahead[0][0].wanted) == set(batch[0][0].wanted)
+    ):
+        batch.append(ahead.popleft())
+    return batch

@@ -3,7 +3,7 @@ unless the ensemble has a learned combiner."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from tagkit.thresholds import Decision, Options, decide_all
 
 FloatArray = NDArray[np.float32]
 
-_BATCH = 2000  # tracks: enough to make numpy pay, few enough to keep memory flat
+_BATCH = 500  # tracks: enough to make numpy pay, few enough for a processor's cache
 
 
 class Track(NamedTuple):
@@ -39,7 +39,7 @@ class Track(NamedTuple):
 def decide(
     store: Store,
     ensemble: Ensemble,
-    paths: Sequence[Path],
+    paths: Collection[Path],
     options: Options,
     *,
     windows: int = 16,
@@ -68,13 +68,12 @@ def _hear(store: Store, ensemble: Ensemble, ids: Sequence[str], neighbours: Neig
     heard = store.heard(neighbours.contents, ids)
     while batch := list(islice(heard, _BATCH)):
         outputs = [np.stack([results[name] for _, results in batch]) for name in ids]
-        neighbours.hear([key for key, _ in batch], combine(ensemble, outputs)[:, columns])
+        neighbours.hear([content for content, _ in batch], combine(ensemble, outputs)[:, columns])
 
 
 def _hear_batch(batch: Sequence[Stored], scores: FloatArray, neighbours: Neighbours) -> None:
-    rows = {stored.key: row for row, stored in enumerate(batch)}  # the same audio speaks once
-    keys = sorted(rows)
-    neighbours.hear(keys, scores[[rows[key] for key in keys]])
+    rows = {stored.content: row for row, stored in enumerate(batch)}  # the same audio speaks once
+    neighbours.hear(list(rows), scores[list(rows.values())])
 
 
 def _decide(

@@ -11,26 +11,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tagkit.inference.context import Context, Means, blend
-from tagkit.library.belonging import Album, Artist, Belongings
+from tagkit.library.belonging import Belongings
+from tagkit.library.finding.paths import Paths
+from tagkit.library.members import Members, Numbers, bound, find, members, numbers
 from tagkit.library.store import Placed, Store, encoded
+from tagkit.library.store.files import batches
 
 #: A folder of more tracks than this, none of which says its album, is no album.
 MOST_IN_FOLDER = 100
 
+# Probabilities are added up as multiples of this: sums of up to 131,072 of them are then exact in float64,
+# and so the same in whatever order they come. From 1/4096 on it is no coarser than float32.
+_GRAIN = 2.0**-36
 
-class Member(NamedTuple):
-    """A file that belongs to an artist, an album, both or none; ``key`` is its audio's."""
-
-    name: bytes
-    key: str
-    artist: Artist | None
-    album: Album | None
+_BATCH = 5000  # files of the library looked at at once
 
 
 def gather(
@@ -42,101 +41,96 @@ def gather(
     listened to.
     """
     belongings = Belongings(store.places.roots())
+    own = members(store.places.of(paths), belongings, shares)
+    if not elsewhere:
+        return Neighbours(own, shares)
+    known = np.sort(own.names)
+    artists, albums = bound(own.artists), bound(own.albums)
 
-    def member(placed: Placed) -> Member:
-        artist, album = belongings.of(placed.name, placed.origin)
-        return Member(
-            placed.name,
-            placed.key,
-            artist if shares.artist else None,
-            album if shares.album else None,
-        )
+    def near(placed: Iterable[Placed]) -> Iterator[tuple[list[Placed], Members]]:
+        for batch in batches(placed, _BATCH):
+            new = find(known, numbers(file.name for file in batch)) < 0
+            others = [file for file, is_new in zip(batch, new.tolist(), strict=True) if is_new]
+            found = members(others, belongings, shares)
+            chosen = np.flatnonzero(found.near(artists, albums))
+            yield [others[row] for row in chosen], Members._make(column[chosen] for column in found)
 
-    own = list(map(member, store.places.of(paths)))
-    artists, albums = {m.artist for m in own} - {None}, {m.album for m in own} - {None}
-
-    def near(placed: Iterable[Placed]) -> Iterator[Member]:
-        return (m for m in map(member, placed) if m.artist in artists or m.album in albums)
-
-    others: list[Member] = []
-    if elsewhere and (artists or albums):
-        known = {m.name for m in own}
-        met = [Path(os.fsdecode(m.name)) for m in near(store.places.all()) if m.name not in known]
-        there = [look.path for look in store.look(met, ()) if look.key is not None]
-        others = list(near(store.places.of(there)))  # as their tags are now
-    return Neighbours([*own, *others], shares)
+    met = Paths(
+        Path(os.fsdecode(file.name)) for files, _ in near(store.places.all()) for file in files
+    )
+    there = (look.path for look in store.look(met, ()) if look.key is not None)
+    for _, found in near(store.places.of(there)):  # as their tags are now
+        own += found
+    return Neighbours(own, shares)
 
 
 class Neighbours:
     """The groups of two tracks or more, and once they are :meth:`heard <hear>`, their means.
 
-    ``contents`` are the content keys of all who speak, in the order in which they are to be heard: the
-    same library gives means that are equal to the bit, whatever the order of its runs.
+    ``contents`` are the store's numbers of all who speak. The same library gives means that are equal
+    to the bit, whatever the order of its runs, and in whatever order they are heard.
     """
 
-    def __init__(self, members: Sequence[Member], shares: Context) -> None:
+    def __init__(self, files: Members, shares: Context) -> None:
         self.shares = shares
-        self._of: dict[bytes, tuple[int, int]] = {}  # file -> its artist's and its album's group
-        self._groups: dict[str, set[int]] = {}  # content -> the groups in which it speaks
         self._means: Means | None = None
-        numbers = _numbers(members)
-        self._count = len(numbers)
-        for name, key, *bonds in members:
-            artist, album = (numbers.get(bond, -1) for bond in bonds)
-            self._of[name] = artist, album
-            if found := {artist, album} - {-1}:
-                self._groups.setdefault(key, set()).update(found)
+        groups = np.union1d(
+            _several(files.artists, files.contents),
+            _several(files.albums, files.contents, bound(files.albums[files.folders])),
+        )
+        self._count = len(groups)
+        order = np.argsort(files.names, kind="stable")
+        self._names = files.names[order]
+        self._bonds = np.stack([find(groups, c)[order] for c in (files.artists, files.albums)])
+        # Who speaks where: each content once in a group, by content.
+        spoken = (files.contents[order], self._bonds)
+        pairs = np.unique(np.stack(np.broadcast_arrays(*spoken), -1).reshape(-1, 2), axis=0)
+        self._content, self._group = pairs[pairs[:, 1] >= 0].T
 
     @property
-    def contents(self) -> list[str]:
-        return sorted(self._groups)
+    def contents(self) -> list[int]:
+        found: list[int] = np.unique(self._content).tolist()
+        return found
 
-    def hear(self, keys: Sequence[str], scores: NDArray[np.floating]) -> None:
-        """Take in what these contents say (contents, tags); what is in no group or no number says
-        nothing."""
+    def hear(self, contents: Sequence[int], scores: NDArray[np.floating]) -> None:
+        """Take in what these contents, each of them once, say (contents, tags); what is in no group or
+        no number says nothing."""
         if self._means is None:
             self._means = Means(self._count, scores.shape[1])
-        sound = np.isfinite(scores).all(1).tolist()  # a NaN would silence all its neighbours
-        rows = [
-            (row, group)
-            for row, key in enumerate(keys)
-            for group in sorted(self._groups.get(key, ()))
-            if sound[row]
-        ]
-        row, group = np.array(rows, np.int64).reshape(-1, 2).T
-        self._means.add(group, scores[row])
+        said = np.array(contents, np.int64)
+        first, last = (np.searchsorted(self._content, said, side) for side in ("left", "right"))
+        # A NaN would silence all its neighbours.
+        times = np.where(np.isfinite(scores).all(1), last - first, 0)
+        row = np.repeat(np.arange(len(said)), times)
+        nth = np.arange(len(row)) - np.repeat(np.cumsum(times) - times, times)
+        exact = np.rint(np.asarray(scores, np.float64) / _GRAIN) * _GRAIN
+        self._means.add(self._group[first[row] + nth], exact[row])
 
     def blend(
-        self, paths: Iterable[Path], own: NDArray[np.floating]
+        self, paths: Sequence[Path], own: NDArray[np.floating]
     ) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
         """Return what the tracks say with their neighbours (tracks, tags), of the type of ``own``, and
         which (tracks,) have some."""
         if self._means is None or not self._count:
             return own, np.zeros(len(own), bool)
-        pairs = [self._of.get(encoded(path), (-1, -1)) for path in paths]
-        found = np.array(pairs, np.int64).reshape(-1, 2)
+        place = find(self._names, numbers(map(encoded, paths)))
+        found = np.where(place >= 0, self._bonds[:, place], -1)
         # Of a group of which only one track could be heard, it is nobody's company.
         found[self._means.counts[found] < 2] = -1
-        smoothed: NDArray[np.bool_] = np.any(found >= 0, axis=1)
-        artist, album = (self._means.of(groups, own) for groups in found.T)
+        smoothed: NDArray[np.bool_] = np.any(found >= 0, axis=0)
+        artist, album = (self._means.of(groups, own) for groups in found)
         blended = blend(own, artist, album, self.shares).astype(own.dtype)
         return np.where(smoothed[:, None], blended, own), smoothed
 
 
-def _numbers(members: Iterable[Member]) -> dict[Artist | Album | None, int]:
-    """Number the artists and albums that have more than one recording."""
-    contents: dict[Artist | Album | None, set[str]] = {}
-    for _, key, *bonds in members:
-        for bond in bonds:
-            contents.setdefault(bond, set()).add(key)
-    contents.pop(None, None)
-    bound = (
-        bond
-        for bond, keys in contents.items()
-        if len(keys) > 1 and not (_is_folder(bond) and len(keys) > MOST_IN_FOLDER)
-    )
-    return {bond: number for number, bond in enumerate(bound)}
-
-
-def _is_folder(bond: Artist | Album | None) -> bool:
-    return isinstance(bond, Album) and not bond.title
+def _several(column: Numbers, contents: Numbers, folders: Numbers | None = None) -> Numbers:
+    """Return the artists or albums that have more than one recording, sorted; of albums that are
+    ``folders`` those with not too many."""
+    held = column >= 0
+    pairs = np.unique(np.stack((column[held], contents[held]), 1), axis=0)
+    found, count = np.unique(pairs[:, 0], return_counts=True)
+    keep = count > 1
+    if folders is not None:
+        keep &= (count <= MOST_IN_FOLDER) | (find(folders, found) < 0)
+    kept: Numbers = found[keep]
+    return kept

@@ -63,7 +63,7 @@ class HarmonicFilters(nn.Module):
     def forward(self, samples: Tensor) -> Tensor:
         bands = (self.spec(samples).transpose(1, 2) @ self.filters()).transpose(1, 2)
         decibel = 10.0 * torch.log10(bands.clamp_min(AMIN))
-        return decibel.reshape(len(samples), HARMONICS, LEVELS, -1)
+        return decibel.reshape(samples.shape[0], HARMONICS, LEVELS, -1)
 
 
 class PooledResBlock(nn.Module):

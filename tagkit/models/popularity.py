@@ -21,7 +21,7 @@ class Popularity(TagModel):
         self.register_buffer("prior", torch.zeros(tags))
 
     def embed(self, x: Tensor) -> Tensor:
-        return x.new_zeros(len(x), 1)
+        return x.new_zeros(x.shape[0], 1)
 
     def head(self, x: Tensor) -> Tensor:
-        return self.prior.expand(len(x), -1)
+        return self.prior.expand(x.shape[0], -1)

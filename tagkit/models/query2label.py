@@ -181,7 +181,7 @@ class Query2Label(TagModel):
 
     def hear(self, x: Tensor) -> tuple[Tensor, Tensor]:
         memory = self._map(x)
-        query = self.query_embed.weight.expand(len(x), -1, -1)
+        query = self.query_embed.weight.expand(x.shape[0], -1, -1)
         logits: Tensor = self.fc(self.transformer.decoder(query, memory, self.backbone[1]()))
         return logits, memory.mean(1)
 

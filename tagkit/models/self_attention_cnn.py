@@ -81,13 +81,14 @@ class SelfAttentionCNN(TagModel):
         self.pooler = nn.ModuleDict({"dense": nn.Linear(dims, dims)})
         self.dropout = nn.Dropout(0.5)
         self.dense = nn.Linear(dims, tags)
+        self.dims = dims
 
     def embed(self, x: Tensor) -> Tensor:
         x = self.spec_bn(x[:, None])
         for number in range(1, len(STRIDES) + 1):
             x = getattr(self, f"layer{number}")(x)
         tokens = x.squeeze(2).transpose(1, 2)
-        first = _first_token(tokens).expand(len(tokens), 1, -1)
+        first = _first_token(self.dims).to(tokens).expand(tokens.shape[0], 1, -1)
         states = self.encoder["layer"](torch.cat([first, tokens], 1))
         return torch.tanh(self.pooler["dense"](states[:, 0]))
 
@@ -96,7 +97,7 @@ class SelfAttentionCNN(TagModel):
         return logits
 
 
-def _first_token(like: Tensor) -> Tensor:
+def _first_token(dims: int) -> Tensor:
     """The published code draws it once, from NumPy's generator with seed 0, and keeps it out of its state."""
-    drawn = np.random.RandomState(0).random_sample((1, 1, like.shape[-1]))
-    return torch.from_numpy(drawn).to(like)
+    drawn = np.random.RandomState(0).random_sample((1, 1, dims))
+    return torch.from_numpy(drawn)

@@ -18,6 +18,7 @@ from typing import NamedTuple, TypeAlias
 from pathspec import GitIgnoreSpec
 
 from tagkit.errors import UsageError
+from tagkit.library.finding import remote
 from tagkit.library.finding.ignore import Ignore, above, ignores, load, parse
 
 EXTENSIONS = frozenset(
@@ -82,6 +83,7 @@ class _Scan:
     extensions: Collection[str]
     extra: GitIgnoreSpec
     folders: set[tuple[int, int]] = field(default_factory=set)  # entered; so no loop is endless
+    objects: set[Path] = field(default_factory=set)  # found, where one can be named twice
     files: set[int] | None = None  # found, by a hash of folder and name; None: none can come twice
 
     def run(self, inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Report]:
@@ -90,6 +92,9 @@ class _Scan:
         if len(first) > 1 or self.follow:
             self.files = set()
         for path in chain(first, paths):
+            if remote.is_remote(path):
+                yield from self._objects(Path(path))
+                continue
             try:
                 mode = os.stat(path).st_mode  # noqa: PTH116 (reported as it was given)
             except (OSError, ValueError) as error:  # ValueError: a NUL inside the name
@@ -101,6 +106,19 @@ class _Scan:
                 yield Skipped(Path(path), _kind(mode), failed=True)
             elif self._is_new(path):
                 yield Found(Path(path))
+
+    def _objects(self, root: Path) -> Iterator[Report]:
+        """The audio files below a prefix; patterns and ignore files are for folders."""
+        try:
+            for item in remote.walk(root):
+                hidden = any(part.startswith(".") for part in item.path.parts)
+                audio = item.path.suffix.lower() in self.extensions and not hidden
+                if (audio or item.path == root) and item.path not in self.objects:
+                    if self.files is not None:
+                        self.objects.add(item.path)
+                    yield Found(item.path)
+        except OSError as error:
+            yield Skipped(root, str(error).partition("\n")[0], failed=True)
 
     def _walk(self, root: str) -> Iterator[Report]:
         absolute = os.path.abspath(root)  # noqa: PTH100 (links stay what they are)

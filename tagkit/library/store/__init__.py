@@ -97,6 +97,10 @@ class Store:
     def close(self) -> None:
         self._db.close()
 
+    @property
+    def path(self) -> Path:
+        return self._db.path
+
     def add_model(self, fingerprint: str, name: str, tags: Sequence[Tag]) -> None:
         """Make a model known; once known it stays as it is."""
         with self._db.transaction():
@@ -140,12 +144,14 @@ class Store:
     ) -> dict[str, dict[str, str | None]]:
         """content key -> {fingerprint: error, None where it succeeded}."""
         query = f"""
-            SELECT c.key, m.fingerprint, a.error FROM contents c
-            JOIN analyses a ON a.content = c.id JOIN models m ON m.id = a.model
+            SELECT c.key, a.model, a.error FROM contents c JOIN analyses a ON a.content = c.id
             WHERE c.key IN ({marks(keys)}) AND a.model IN ({marks(models)})"""
+        names = {self._id(model): model for model in models}
+        if not names:
+            return {}
         states: dict[str, dict[str, str | None]] = {}
-        for key, model, error in self._rows(query, *keys, *map(self._id, models)):
-            states.setdefault(key, {})[model] = error
+        for key, model, error in self._rows(query, *keys, *names):
+            states.setdefault(key, {})[names[model]] = error
         return states
 
     def record(
@@ -207,49 +213,52 @@ class Store:
         """
         for batch in batches(paths, 5 * _BATCH):
             names = [encoded(path) for path in batch]
-            found = self._stored(names, models, embeddings)
+            found = self._stored(dict(zip(names, batch, strict=True)), models, embeddings)
             for path, name in zip(batch, names, strict=True):
-                if name in found:
-                    yield found[name]._replace(path=path)
+                if (stored := found.get(name)) is not None:
+                    # One file may be named twice, and spelt in two ways.
+                    yield stored if stored.path is path else stored._replace(path=path)
 
     def _stored(
-        self, names: Sequence[bytes], models: Sequence[str], embeddings: bool
+        self, paths: Mapping[bytes, Path], models: Sequence[str], embeddings: bool
     ) -> dict[bytes, Stored]:
         query = f"""
-            SELECT p.path, c.key, c.duration, m.fingerprint, a.error, a.probabilities,
+            SELECT p.path, c.id, c.key, c.duration, a.model, a.error, a.probabilities,
                    {"a.embedding" if embeddings else "NULL"}
             FROM paths p JOIN contents c ON c.id = p.content
             LEFT JOIN analyses a ON a.content = c.id AND a.model IN ({marks(models)})
-            LEFT JOIN models m ON m.id = a.model
-            WHERE p.path IN ({marks(names)})"""
+            WHERE p.path IN ({marks(paths)})"""
+        ids = {self._id(model): model for model in models}
         found: dict[bytes, Stored] = {}
-        rows = self._rows(query, *map(self._id, models), *names)
-        for name, key, duration, model, error, heard, embedding in rows:
-            stored = found.get(name) or Stored(Path(), key, duration, {}, {}, None)
+        for name, content, key, duration, model, error, heard, embedding in self._rows(
+            query, *ids, *paths
+        ):
+            stored = found.get(name)
+            if stored is None:
+                stored = found[name] = Stored(paths[name], content, key, duration, {}, {}, None)
             if heard is not None:
-                stored.results[model] = array(heard, "<f4")
+                stored.results[ids[model]] = array(heard, "<f4")
             if embedding is not None:
-                stored.embeddings[model] = array(embedding, "<f2")
-            found[name] = stored._replace(error=stored.error or error)
+                stored.embeddings[ids[model]] = array(embedding, "<f2")
+            if error is not None and stored.error is None:
+                found[name] = stored._replace(error=error)
         return found
 
     def heard(
-        self, keys: Iterable[str], models: Sequence[str]
-    ) -> Iterator[tuple[str, dict[str, FloatArray]]]:
-        """Yield (content key, fingerprint -> probabilities (tags,)) of the contents, in the order of
-        ``keys``, that all of these models have heard."""
-        for batch in batches(keys, 5 * _BATCH):
+        self, contents: Iterable[int], models: Sequence[str]
+    ) -> Iterator[tuple[int, dict[str, FloatArray]]]:
+        """Yield (number of the content, fingerprint -> probabilities (tags,)) of those of these contents
+        that all of these models have heard."""
+        ids = {self._id(model): model for model in models}
+        for batch in batches(contents, 5 * _BATCH):
             query = f"""
-                SELECT c.key, m.fingerprint, a.probabilities FROM contents c
-                JOIN analyses a ON a.content = c.id JOIN models m ON m.id = a.model
-                WHERE c.key IN ({marks(batch)}) AND a.model IN ({marks(models)})
-                AND a.probabilities IS NOT NULL"""
-            found: dict[str, dict[str, FloatArray]] = {}
-            for key, model, heard in self._rows(query, *batch, *map(self._id, models)):
-                found.setdefault(key, {})[model] = array(heard, "<f4")
-            yield from (
-                (key, found[key]) for key in batch if len(found.get(key, ())) == len(set(models))
-            )
+                SELECT content, model, probabilities FROM analyses
+                WHERE content IN ({marks(batch)}) AND model IN ({marks(models)})
+                AND probabilities IS NOT NULL"""
+            found: dict[int, dict[str, FloatArray]] = {}
+            for content, model, heard in self._rows(query, *batch, *ids):
+                found.setdefault(content, {})[ids[model]] = array(heard, "<f4")
+            yield from (item for item in found.items() if len(item[1]) == len(ids))
 
     def tracks(self) -> Iterator[Track]:
         """Yield every remembered file, by path."""

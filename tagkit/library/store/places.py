@@ -19,7 +19,7 @@ class Placed(NamedTuple):
     """Whose a remembered file is, and which audio is in it."""
 
     name: bytes  # the path as the store knows it
-    key: str
+    content: int  # the number that its audio has in this store
     origin: Origin
 
 
@@ -64,12 +64,11 @@ class Places:
 
     def _rows(self, condition: str, *parameters: object) -> list[Placed]:
         query = f"""
-            SELECT p.path, c.key, o.artist, o.album_artist, o.album, o.compilation
-            FROM origins o JOIN paths p ON p.path = o.path JOIN contents c ON c.id = p.content
-            WHERE {condition}"""
+            SELECT p.path, p.content, o.artist, o.album_artist, o.album, o.compilation
+            FROM origins o JOIN paths p ON p.path = o.path WHERE {condition}"""
 
         def make(row: tuple[Any, ...]) -> Placed:
-            name, key, artist, album_artist, album, compilation = row
-            return Placed(name, key, Origin(artist, album_artist, album, bool(compilation)))
+            name, content, artist, album_artist, album, compilation = row
+            return Placed(name, content, Origin(artist, album_artist, album, bool(compilation)))
 
         return self._db.rows(query, *parameters, make=make)

@@ -60,6 +60,8 @@ CREATE TABLE roots (
 SCHEMA += ORIGINS
 UPGRADES = {1: ORIGINS}
 
+_SIZES = {"<f4": 4, "<f2": 2}  # bytes of a value
+
 
 class Model(NamedTuple):
     """A model that has analyses here, and what its outputs are called, in their order."""
@@ -82,6 +84,7 @@ class Stored(NamedTuple):
     """What the models heard in a file."""
 
     path: Path  # as given
+    content: int  # the number that its audio has in this store
     key: str
     duration: float | None  # seconds
     results: dict[str, FloatArray]  # fingerprint -> probabilities (tags,)
@@ -113,8 +116,8 @@ def array(blob: bytes, kind: str) -> FloatArray:
 
     Whole values only: a blob of a damaged store may end in the middle of one.
     """
-    whole = len(blob) - len(blob) % np.dtype(kind).itemsize
-    return np.frombuffer(blob[:whole], dtype=kind).astype(np.float32)
+    # Asked 400,000 times for 100,000 tracks: sizes from a table, no copy but the last.
+    return np.frombuffer(blob, kind, len(blob) // _SIZES[kind]).astype(np.float32)
 
 
 def make_model(row: tuple[Any, ...]) -> Model:

@@ -17,7 +17,9 @@ from tagkit.data.sources import Source
 from tagkit.errors import AudioError, RecipeError
 from tagkit.files import whole
 from tagkit.inference import ensemble
-from tagkit.inference.pipeline import Analyser, FloatArray, Task, group, pick_device
+from tagkit.inference.listening import Ears as Networks
+from tagkit.inference.listening import FloatArray, group, pick_device
+from tagkit.inference.pipeline import Analyser, Task
 from tagkit.library.payload import content_key
 from tagkit.training.batches import Features
 from tagkit.training.runs import writing
@@ -63,7 +65,7 @@ class Teachers:
         if self._analyser is None:
             loaded = [bundle.load(path) for path in self.paths]
             device = pick_device(self._device)
-            self._analyser = Analyser(loaded, device=device, windows=WINDOWS, jobs=1)
+            self._analyser = Analyser(Networks(loaded, device=device, windows=WINDOWS))
         (analysis,) = self._analyser.analyse([Task(path, wanted)])
         if analysis.error is not None:
             raise AudioError(analysis.error, path=path)
@@ -151,7 +153,7 @@ def judge(
     for source in sources:
         path = root / source.path
         try:
-            cache.get(path)
+            cache.fill(path)
             heard[source.split].append(teachers.listen(path))
             paths[source.split].append(path)
         except AudioError as error:

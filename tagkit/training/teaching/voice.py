@@ -48,7 +48,7 @@ class Voice:
         """(members, tracks, tags); 0 where a member does not know the tag, and so has no weight."""
         found = np.zeros((len(said), len(said[0]), len(self.tags)))
         for logits, member, given in zip(found, self.ensemble.members, said, strict=True):
-            for column, values in loudest(member.card, given, self.tags):
-                clipped = np.clip(values.astype(np.float64), EPSILON, 1 - EPSILON)
-                logits[:, column] = np.log(clipped / (1 - clipped))
+            columns, values = loudest(member.card, given, self.tags)
+            clipped = np.clip(values.astype(np.float64), EPSILON, 1 - EPSILON)
+            logits[:, columns] = np.log(clipped / (1 - clipped))
         return found
