@@ -13,7 +13,8 @@ import torch
 
 from tagkit import audio, features
 from tagkit.data import cache as caching
-from tagkit.data.cache import Cache, decibel, pcm, prepare
+from tagkit.data.cache import Cache, decibel, pcm
+from tagkit.data.filling import prepare
 from tagkit.errors import AudioError, RecipeError
 from tagkit.front_end import FrontEnd
 from tagkit.library.containers import open_tags

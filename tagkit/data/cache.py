@@ -1,11 +1,11 @@
-"""What training hears of each file, computed once and mapped into memory after that.
+"""What training hears of each file, computed once and read from disk after that.
 
 One ``.npy`` a track, named by the audio's content: a file that was moved or re-tagged is not heard
 again, and models that share a front end share its files. Written whole or not at all, so that an
 interrupted preparation goes on where it stopped; a file that cannot be read is made again.
 
 A log-mel is kept as bytes of half a decibel, from -100 dB up: a finer step than any codec leaves, at a
-quarter of float32's size. Audio is kept as 16-bit integers.
+quarter of float32's size, frame by frame (see :mod:`tagkit.data.kept`). Audio is kept as 16-bit integers.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ import contextlib
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -26,8 +25,8 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from tagkit import audio
-from tagkit.data import mels
-from tagkit.errors import RecipeError, TagkitError
+from tagkit.data import kept, mels
+from tagkit.errors import RecipeError
 from tagkit.features import LogMel
 from tagkit.files import whole
 from tagkit.front_end import FrontEnd
@@ -46,9 +45,19 @@ VERSION = 1
 Stored = NDArray[Any]
 
 
+class _Typed(Protocol):
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+
+_Found = TypeVar("_Found", bound=_Typed)
+
+
 def decibel(stored: torch.Tensor) -> torch.Tensor:
-    """Bytes of a cached log-mel → float32 dB."""
-    return stored.float() * STEP + FLOOR
+    """Bytes of a cached log-mel → float32 dB, row by row however the bytes lie."""
+    return stored.to(torch.float32, memory_format=torch.contiguous_format) * STEP + FLOOR
 
 
 def pcm(stored: torch.Tensor) -> torch.Tensor:
@@ -78,26 +87,46 @@ class Cache:
 
         A read-only memory map: uint8 (mels, frames), see :func:`decibel`, or int16 (samples,) at
         ``front_end.sample_rate``, see :func:`pcm`; at least one chunk long, for a shorter track is
-        repeated. A ``.npy`` is taken for one of MTG-Jamendo's mel-spectrograms. A map that is kept
-        takes an entry of the process's table (Linux allows 65,530): with more tracks, open them
-        as they are needed.
+        repeated. A ``.npy`` is taken for one of MTG-Jamendo's mel-spectrograms. A map that is held
+        takes a file descriptor: for many tracks, :meth:`open`.
 
         Raises AudioError, DataError for a ``.npy`` that is damaged or of another front end, and
         RecipeError where the cache cannot be written.
         """
+        found = self._found(path, _mapped)
+        return self._make(path, _mapped) if found is None else found
+
+    def open(self, path: Path) -> kept.Pieces:
+        """As :meth:`get`, for pieces of it; nothing stays open."""
+        found = self._found(path, kept.Kept)
+        return self._make(path, kept.Kept) if found is None else found
+
+    def fill(self, path: Path) -> None:
+        """Compute what is not there yet."""
+        if self._found(path, kept.Kept) is None:
+            self._make(path, kept.Kept)
+
+    def _found(self, path: Path, load: Callable[[Path], _Found]) -> _Found | None:
         key = self._keys.get(path)
         if key is None:
             key = self._keys[path] = payload.content_key(path)
-        repeated = f"{key}-{self.front_end.chunk_samples}"
-        for name in (key, repeated):
-            found = self._load(name)
+        for name in (key, self._repeated(key)):
+            found = self._load(name, load)
             if found is not None and found.shape[-1] >= self.least:
                 return found
+        return None
+
+    def _make(self, path: Path, load: Callable[[Path], _Found]) -> _Found | Stored:
         made, short = self._hear(path)
-        name = repeated if short else key
+        key = self._keys[path]
+        name = self._repeated(key) if short else key
         self._save(name, made)
-        saved = self._load(name)
+        saved = self._load(name, load)
         return made if saved is None else saved
+
+    def _repeated(self, key: str) -> str:
+        """The name of a track that was repeated to fill a chunk."""
+        return f"{key}-{self.front_end.chunk_samples}"
 
     def _hear(self, path: Path) -> tuple[Stored, bool]:
         """Return what to keep of a file, and whether it was repeated to fill a chunk."""
@@ -124,20 +153,24 @@ class Cache:
     def _place(self, name: str) -> Path:
         return self.folder / name[:2] / f"{name}.npy"
 
-    def _load(self, name: str) -> Stored | None:
+    def _load(self, name: str, load: Callable[[Path], _Found]) -> _Found | None:
         try:
-            found = open_memmap(self._place(name), mode="r")
+            found = load(self._place(name))
         except (OSError, ValueError, EOFError):
             return None  # not there, or damaged: it is computed again
         kind, axes = (np.int16, 1) if self.samples else (np.uint8, 2)
-        return found if found.dtype == kind and found.ndim == axes else None
+        return found if found.dtype == kind and len(found.shape) == axes else None
 
     def _save(self, name: str, made: Stored) -> None:
         place = self._place(name)
         with _writing(place):
             place.parent.mkdir(exist_ok=True)
             with whole(place) as out:
-                np.save(out, made)
+                kept.save(out, made)
+
+
+def _mapped(place: Path) -> Stored:
+    return open_memmap(place, mode="r")
 
 
 @contextlib.contextmanager
@@ -150,34 +183,6 @@ def _writing(place: Path) -> Iterator[None]:
             path=place,
             hint="free some space, or name another folder with --cache; then run again",
         ) from error
-
-
-class Prepared(NamedTuple):
-    """``error``: why a file could not be prepared, or None."""
-
-    path: Path
-    error: TagkitError | None
-
-
-def prepare(cache: Cache, paths: Iterable[Path], jobs: int) -> Iterator[Prepared]:
-    """Fill the cache with ``jobs`` threads, yielding each file as it is done; what is there is kept.
-
-    A file that cannot be heard is yielded with its error. Raises RecipeError where the cache cannot be
-    written.
-    """
-    threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        torch.set_num_threads(1)  # the files are the parallel work
-        futures = {pool.submit(cache.get, path): path for path in paths}
-        for future in as_completed(futures):
-            error = future.exception()
-            if isinstance(error, RecipeError) or not isinstance(error, TagkitError | None):
-                raise error
-            yield Prepared(futures.pop(future), error)
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
 
 
 def _version(front_end: FrontEnd, samples: bool) -> str:

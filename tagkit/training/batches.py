@@ -1,8 +1,8 @@
 """Which chunks of which tracks an update learns from: a function of the seed and its number alone.
 
-So a resumed run sees what an uninterrupted one would, and several processes take their slices of one and
-the same batch. Reading may happen in other processes, to which a :class:`Batches` is sent by pickle where
-the system does not fork; what it yields is compact, as it is cached.
+So a resumed run sees what an uninterrupted one would, several processes take their slices of one and the
+same batch, and threads may make them in any order, ahead of the network (:mod:`tagkit.training.ahead`). What
+they hold is compact, as it is cached.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from tagkit.data.cache import Cache
+from tagkit.data.kept import Pieces
 
 Array = NDArray[Any]
 
@@ -39,8 +39,8 @@ class Slice(NamedTuple):
     of: int = 1
 
 
-class Features(Sequence[Array]):
-    """The cached features of files, opened as they are asked for: no file stays open."""
+class Features(Sequence[Pieces]):
+    """The cached features of files, of which only the pieces asked for are read: no file stays open."""
 
     def __init__(self, cache: Cache, paths: Sequence[Path]) -> None:
         self.cache, self.paths = cache, list(paths)
@@ -49,11 +49,11 @@ class Features(Sequence[Array]):
         return len(self.paths)
 
     def __getitem__(self, row: Any) -> Any:
-        return self.cache.get(self.paths[row])
+        return self.cache.open(self.paths[row])
 
 
-class Updates(Dataset[Batch]):
-    """What each update learns from, by the part of it that is asked for."""
+class Updates:
+    """What each update learns from, by the part of it that is asked for; several threads may ask."""
 
     def __getitem__(self, part: Slice) -> Batch:
         raise NotImplementedError
@@ -61,6 +61,22 @@ class Updates(Dataset[Batch]):
     def rows(self, part: Slice) -> NDArray[np.int64]:
         """Return the tracks (chunks,) that a part takes its chunks from."""
         raise NotImplementedError
+
+
+class Passes:
+    """The order of each pass through the tracks; the last two are kept, for a batch may reach into the next."""
+
+    def __init__(self, order: Callable[[int], NDArray[np.int64]]) -> None:
+        self._order = order
+        self._kept: dict[int, NDArray[np.int64]] = {}
+
+    def __call__(self, number: int) -> NDArray[np.int64]:
+        found = self._kept.get(number)
+        if found is None:
+            found = self._order(number)
+            # Another thread may do the same meanwhile; both find the same.
+            self._kept = {**dict([*self._kept.items()][-1:]), number: found}
+        return found
 
 
 class Batches(Updates):
@@ -73,7 +89,7 @@ class Batches(Updates):
 
     def __init__(
         self,
-        features: Sequence[Array],
+        features: Sequence[Pieces],
         targets: NDArray[np.float32],
         *,
         length: int,
@@ -83,9 +99,8 @@ class Batches(Updates):
     ) -> None:
         self.features, self.targets, self.length = features, targets, length
         self.batch, self.seed = batch, seed
-        self._order = order
-        self._passes = {0: order(0)}
-        self._tracks = len(self._passes[0])
+        self._pass = Passes(order)
+        self._tracks = len(self._pass(0))
 
     @property
     def steps_per_pass(self) -> int:
@@ -97,7 +112,7 @@ class Batches(Updates):
         places = chance(self.seed, "place", part.step).random(self.batch)[self._span(part)]
         chunks = [self._cut(self.features[r], p) for r, p in zip(rows, places, strict=True)]
         targets = torch.from_numpy(self.targets[rows])
-        return Batch(torch.from_numpy(np.stack(chunks)), targets, torch.from_numpy(rows))
+        return Batch(torch.from_numpy(stacked(chunks)), targets, torch.from_numpy(rows))
 
     def rows(self, part: Slice) -> NDArray[np.int64]:
         """Return the tracks (chunks,) that a part takes its chunks from."""
@@ -105,19 +120,19 @@ class Batches(Updates):
         found = [divmod(position, self._tracks) for position in positions.tolist()]
         return np.array([self._pass(number)[place] for number, place in found], np.int64)
 
-    def _pass(self, number: int) -> NDArray[np.int64]:
-        """Return the order of a pass; the last two are kept, for a batch may reach into the next."""
-        if number not in self._passes:
-            self._passes = {**dict([*self._passes.items()][-1:]), number: self._order(number)}
-        return self._passes[number]
-
     def _span(self, part: Slice) -> slice:
         size = self.batch // part.of
         return slice(part.number * size, (part.number + 1) * size)
 
-    def _cut(self, feature: Array, place: float) -> Array:
+    def _cut(self, feature: Pieces, place: float) -> Array:
         start = int(place * (feature.shape[-1] - self.length + 1))
-        return feature[..., start : start + self.length]
+        piece: Array = feature[..., start : start + self.length]
+        return piece
+
+
+def stacked(chunks: Sequence[Array]) -> Array:
+    """Return chunks of one shape as one array, row by row: numpy would keep the order that they lie in."""
+    return np.ascontiguousarray(np.stack(chunks))
 
 
 _PURPOSES = ("place", "augment", "network", "clip")

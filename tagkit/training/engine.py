@@ -96,7 +96,7 @@ class Engine:
 
     def _here(self, tensor: Tensor) -> Tensor:
         device = self.accelerator.device
-        return tensor.to(device, non_blocking=device.type == "cuda")  # it is pinned, see the loader
+        return tensor.to(device, non_blocking=device.type == "cuda")  # it is pinned, see ahead
 
     def agree(self) -> None:
         """Give all processes the mean of their running statistics: those of the whole batch, nearly."""

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tagkit.audio import window_starts
+from tagkit.data.kept import Pieces
+from tagkit.training.batches import stacked
 
 Array = NDArray[Any]
 
@@ -21,7 +23,7 @@ Array = NDArray[Any]
 @torch.inference_mode()
 def predict(
     network: Callable[[Tensor], Tensor],
-    features: Sequence[Array],
+    features: Sequence[Pieces],
     *,
     length: int,
     windows: int,
@@ -42,7 +44,7 @@ def predict(
             yield from (feature[..., start : start + length] for start in places)
 
     found = [
-        torch.sigmoid(network(torch.from_numpy(np.stack(group)).to(device)).float()).cpu().numpy()
+        torch.sigmoid(network(torch.from_numpy(stacked(group)).to(device)).float()).cpu().numpy()
         for group in _groups(chunks(), batch)
     ]
     sums = np.add.reduceat(np.concatenate(found), np.cumsum([0, *counts[:-1]]))
@@ -52,7 +54,7 @@ def predict(
 
 def shared_predict(
     network: Callable[[Tensor], Tensor],
-    features: Sequence[Array],
+    features: Sequence[Pieces],
     accelerator: Accelerator,
     *,
     length: int,
@@ -77,10 +79,10 @@ def shared_predict(
     return found
 
 
-class Rows(Sequence[Array]):
+class Rows(Sequence[Pieces]):
     """Some rows of a sequence, taken when they are asked for."""
 
-    def __init__(self, features: Sequence[Array], rows: Sequence[int]) -> None:
+    def __init__(self, features: Sequence[Pieces], rows: Sequence[int]) -> None:
         self.features, self.rows = features, rows
 
     def __len__(self) -> int:

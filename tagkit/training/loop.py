@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from accelerate import Accelerator
 from torch import nn
-from torch.utils.data import DataLoader
 
 from tagkit.errors import RecipeError
 from tagkit.losses import Loss
 from tagkit.recipe import Train
+from tagkit.training.ahead import ahead
 from tagkit.training.batches import Batch, Slice, Updates
 from tagkit.training.engine import Engine, Prepare
 from tagkit.training.judging import known
@@ -89,7 +90,7 @@ def fit(
 ) -> dict[str, Any]:
     """Train ``network``, leave it with its best weights, return the log's entry of their epoch.
 
-    ``run`` has begun. ``jobs``: processes that read batches ahead; 0 reads in this one.
+    ``run`` has begun. ``jobs``: threads that make batches ahead; 0 makes them in between.
     Raises RecipeError when the loss or the deciding figure is no number, naming step and tracks; where
     the run folder cannot be written; and for a checkpoint that is damaged or another network's.
     """
@@ -100,8 +101,11 @@ def fit(
     main = accelerator.is_main_process
     # One for all epochs: the next one's first batches are read while this one's weights are judged.
     parts = engine.parts(progress.epoch * plan.steps, train.epochs * plan.steps)
-    batches = iter(_loader(plan.batches, parts, engine, jobs))
-    with display(train.epochs * plan.steps, progress.epoch * plan.steps, quiet=not main) as shown:
+    reading = ahead(plan.batches, parts, jobs=jobs, pinned=accelerator.device.type == "cuda")
+    with (
+        closing(reading) as batches,
+        display(train.epochs * plan.steps, progress.epoch * plan.steps, quiet=not main) as shown,
+    ):
         while not progress.exhausted(train):
             entry = _epoch(engine, plan, progress.epoch, shown, run, batches)
             better = progress.take(entry, plan.choose)
@@ -153,18 +157,6 @@ def _epoch(
         "learning_rate": rate,
         "seconds": round(time.monotonic() - started, 2),
     }
-
-
-def _loader(
-    batches: Updates, parts: Iterable[Slice], engine: Engine, jobs: int
-) -> DataLoader[Batch]:
-    return DataLoader(
-        batches,
-        batch_size=None,
-        sampler=parts,
-        num_workers=jobs,
-        pin_memory=engine.accelerator.device.type == "cuda",
-    )
 
 
 def _restored(engine: Engine, state: Mapping[str, Any], run: Run) -> Progress:

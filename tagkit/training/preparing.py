@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
-from tagkit.data.cache import Cache, Prepared, prepare
+from tagkit.data.cache import Cache
 from tagkit.data.dataset import Dataset
+from tagkit.data.filling import Prepared, prepare
 from tagkit.errors import TagkitError
 
 

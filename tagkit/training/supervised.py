@@ -19,6 +19,7 @@ from tagkit import features, losses, models
 from tagkit.data import samplers
 from tagkit.data.cache import Cache
 from tagkit.data.dataset import SPLITS, Dataset
+from tagkit.data.kept import Pieces
 from tagkit.errors import DataError, RecipeError
 from tagkit.recipe import Recipe
 from tagkit.training import fitted
@@ -165,7 +166,7 @@ class Supervised:
         judge = self._judge(cache, "validation", self.recipe.train.validation_windows)
         fit(
             self.network,
-            self._plan(cache, lambda network: figures(*judge(network), self._loss_of)),
+            self.plan(cache, lambda network: figures(*judge(network), self._loss_of)),
             self.recipe.train,
             run,
             accelerator=self.accelerator,
@@ -196,12 +197,13 @@ class Supervised:
             jobs=max(1, jobs),
         )
 
-    def _features(self, cache: Cache, given: Dataset) -> Sequence[NDArray[Any]]:
+    def _features(self, cache: Cache, given: Dataset) -> Sequence[Pieces]:
         if not self.listens:
             return [np.zeros(self.inputs.length, np.int16)] * len(given.tracks)
         return Features(cache, [given.root / track.path for track in given.tracks])
 
-    def _plan(self, cache: Cache, validate: Callable[[nn.Module], Mapping[str, float]]) -> Plan:
+    def plan(self, cache: Cache, validate: Callable[[nn.Module], Mapping[str, float]]) -> Plan:
+        """What :func:`~tagkit.training.loop.fit` is given; ``validate`` judges after an epoch."""
         train, learned = self.recipe.train, self.learned
         return Plan(
             batches=Batches(
@@ -259,7 +261,7 @@ def identity(dataset: Dataset) -> dict[str, Any]:
     return {"name": dataset.name, "tracks": len(dataset.tracks), "sha256": digest}
 
 
-def middle(heard: NDArray[Any], length: int) -> NDArray[Any]:
+def middle(heard: Pieces, length: int) -> NDArray[Any]:
     """Return the ``length`` samples or frames around the middle."""
     start = (heard.shape[-1] - length) // 2
     return np.ascontiguousarray(heard[..., start : start + length])

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from tagkit.data import samplers
+from tagkit.data.kept import Kept
 from tagkit.recipe import Recipe
-from tagkit.training.batches import Batch, Slice, Updates, chance
+from tagkit.training.batches import Batch, Passes, Slice, Updates, chance, stacked
 
 FloatArray = NDArray[np.float32]
 #: A chunk begins within so many seconds of the window that the teachers heard.
@@ -42,7 +43,7 @@ class LessonBatches(Updates):
         self.starts, self.length = np.array(starts), length
         self.jitter = round(JITTER * rate)
         self._orders = [
-            samplers.build("standard", np.ones((len(t), 1), bool), self.seed + number)
+            Passes(samplers.build("standard", np.ones((len(t), 1), bool), self.seed + number))
             for number, t in enumerate(self.targets)
         ]
 
@@ -52,7 +53,7 @@ class LessonBatches(Updates):
         for kind, numbers in enumerate(self._numbers(part)):
             for number in numbers.tolist():
                 row = int(self.firsts[kind]) + number
-                image = np.load(self.images[row], mmap_mode="r", allow_pickle=False)
+                image = Kept(self.images[row])
                 windows = self.targets[kind].shape[1]
                 drawn = (
                     random.permutation(windows) if windows >= self.chunks else np.arange(windows)
@@ -62,7 +63,7 @@ class LessonBatches(Updates):
                     targets.append(self.targets[kind][number, window])
                     rows.append(row)
         return Batch(
-            torch.from_numpy(np.stack(chunks)),
+            torch.from_numpy(stacked(chunks)),
             torch.from_numpy(np.stack(targets)),
             torch.tensor(rows),
         )
@@ -89,9 +90,7 @@ class LessonBatches(Updates):
             )
         return found
 
-    def _cut(
-        self, image: NDArray[np.uint8], window: int, random: np.random.Generator
-    ) -> NDArray[np.uint8]:
+    def _cut(self, image: Kept, window: int, random: np.random.Generator) -> NDArray[np.uint8]:
         start = int(self.starts[window] + random.integers(-self.jitter, self.jitter + 1))
         start = min(max(0, start), image.shape[1] - self.length)
-        return image[:, start : start + self.length]
+        return image[..., start : start + self.length]

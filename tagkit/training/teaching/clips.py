@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import soxr
@@ -23,6 +23,7 @@ from tagkit.audio import window_starts
 from tagkit.augment import Settings
 from tagkit.augment.audio import AudioChain, audio_chain
 from tagkit.data.cache import PEAK
+from tagkit.data.kept import Pieces
 from tagkit.data.sources import KINDS, Kind, Source
 from tagkit.recipe import Distill
 from tagkit.training.batches import chance
@@ -56,7 +57,7 @@ class Clips:
     """``sources`` with their ``audio``, int16 (samples,) each, as the cache keeps it at ``rate`` Hz."""
 
     sources: Sequence[Source]
-    audio: Sequence[NDArray[Any]]
+    audio: Sequence[Pieces]
     rate: int
     window: int
     plan: Distill

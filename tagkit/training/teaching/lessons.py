@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tagkit.data import kept
 from tagkit.data.cache import Cache, mel_bytes
 from tagkit.data.sources import KINDS, Kind, Source
 from tagkit.features import LogMel
@@ -182,7 +183,7 @@ class _Maker:
         place = _file(self.place, kind, number)
         with writing(place):
             with whole(place.with_suffix(".npy")) as out:
-                np.save(out, image)
+                kept.save(out, image)
             # Last: a lesson whose .npz is there is whole.
             with whole(place) as out:
                 np.savez(out, **arrays)  # type: ignore[arg-type]

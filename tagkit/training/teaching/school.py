@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from tagkit.data.cache import Cache, prepare
+from tagkit.data.cache import Cache
+from tagkit.data.filling import prepare
 from tagkit.data.sources import Kind, Source
 from tagkit.errors import RecipeError, TagkitError
 from tagkit.recipe import Recipe
