@@ -13,16 +13,16 @@ from __future__ import annotations
 import argparse
 import copy
 import os
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
+
+from machine import described
 
 os.environ["OMP_NUM_THREADS"] = "1"
 NETWORKS = ("tagkit-ds-cnn", "tagkit-mel-tcn", "musicnn", "short_chunk_rescnn", "fcn")
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def table(names: list[str], rounds: int) -> list[str]:
-    lines = [machine(), f"CPU s for {CHUNKS} chunks; Δp; peak RSS in MiB"]
+    lines = [described(), f"CPU s for {CHUNKS} chunks; Δp; peak RSS in MiB"]
     say(*lines)
     for name in names:
         best: dict[str, Cost] = {}
@@ -218,21 +218,6 @@ def packed(network):  # type: ignore[no-untyped-def]
         if isinstance(module, nn.Conv2d):
             network.set_submodule(name, Around(module))
     return network
-
-
-def machine() -> str:
-    info = Path("/proc/cpuinfo")
-    text = info.read_text() if info.exists() else ""
-    models = [line.partition(": ")[2] for line in text.splitlines() if "model name" in line]
-    native = sorted(flag for flag in ("avx512_bf16", "amx_bf16") if flag in text)
-    parts = [time.strftime("%Y-%m-%d"), models[0] if models else platform.processor(), *native]
-    parts.append(f"Python {platform.python_version()}")
-    for name in ("torch", "onnxruntime", "onnx", "openvino"):
-        try:
-            parts.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            parts.append(f"no {name}")
-    return ", ".join(parts)
 
 
 if __name__ == "__main__":

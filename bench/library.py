@@ -11,18 +11,15 @@ down whatever else runs on the machine. With other programs running, only the CP
 from __future__ import annotations
 
 import argparse
-import datetime
 import os
-import platform
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from machine import described
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -123,17 +120,6 @@ def measure(row: Row, work: Path) -> Cost:
         sys.stderr.write((work / "stderr").read_text(encoding="utf-8"))
         raise subprocess.CalledProcessError(process.returncode, command)
     return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
-
-
-def described() -> str:
-    """What the figures depend on."""
-    names = ("torch", "numpy", "typer", "mutagen")
-    packages = ", ".join(f"{name} {version(name)}" for name in names)
-    models = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("model name\t: ")
-    processor = f"{os.cpu_count()} × {models[1].splitlines()[0]}" if models[1:] else "?"
-    today = datetime.datetime.now().date()
-    python = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {packages}"
-    return f"{today}, {processor}, {platform.system()}\n{python}\n"
 
 
 def show(console: Console, found: dict[Row, Cost], files: int) -> None:

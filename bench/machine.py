@@ -1,38 +1,65 @@
-"""What a measured figure depends on beside the command: day, processor, threads, versions."""
+"""What a measured figure depends on beside the command: day, processor, load, threads, versions.
+
+torch is imported only where a network is measured: a process that starts others gives them its own memory.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import datetime
+import os
 import platform
-from importlib.metadata import version
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
-PACKAGES = ("torch", "numpy", "accelerate")
+PACKAGES = (
+    *("tagkit", "torch", "numpy", "soundfile", "av", "soxr", "mutagen", "typer", "accelerate"),
+    *("onnxruntime", "onnx", "openvino", "ray"),
+)
+#: What a processor may have, and networks be the faster for.
+FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 
-def described(device: torch.device) -> str:
-    """Return a few lines for the head of a bench's table."""
-    what = f"{_processor()}, {torch.get_num_threads()} threads"
-    if device.type == "cuda":
-        what = f"{torch.cuda.get_device_name(device)}; host {what}"
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    today = datetime.datetime.now().date()
-    return (
-        f"{today}, on {what}\nPython {platform.python_version()}, {versions}, {platform.system()}\n"
-    )
+def described(device: torch.device | None = None) -> str:
+    """Return two lines for the head of a bench's table. ``device``: where networks are measured in this process."""
+    load = f"load {os.getloadavg()[0]:.1f}"
+    parts = [str(date.today()), _processor(), f"{os.cpu_count()} cores", load]
+    if device is not None:
+        parts += _computing(device)
+    return f"{', '.join(parts)}\n{_versions()}\n"
+
+
+def _computing(device: torch.device) -> list[str]:
+    import torch
+
+    threads = [f"{torch.get_num_threads()} threads of torch"]
+    return [*threads, torch.cuda.get_device_name(device)] if device.type == "cuda" else threads
 
 
 def _processor() -> str:
     table = Path("/proc/cpuinfo")
-    if table.exists():
-        for line in table.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    lines = table.read_text(encoding="utf-8").splitlines() if table.exists() else []
+    told = dict(reversed([line.split(":", 1) for line in lines if ":" in line]))
+    said = {name.strip(): value.strip() for name, value in told.items()}
+    name = said.get("model name") or platform.processor() or platform.machine()
+    has = said.get("flags", "").split()
+    flags = " ".join(flag for flag in FLAGS if flag in has)
+    return f"{name} ({flags})" if flags else name
+
+
+def _versions() -> str:
+    said = [f"{platform.system()}, Python {platform.python_version()}"]
+    for package in PACKAGES:
+        try:
+            said.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(said)
 
 
 def publish(text: str, place: Path, device: torch.device) -> None:
@@ -55,6 +82,8 @@ class Peak:
 
     def __enter__(self) -> Peak:
         if self.device.type == "cuda":
+            import torch
+
             torch.cuda.reset_peak_memory_stats(self.device)
             self._before = torch.cuda.memory_allocated(self.device)
         elif self._STATUS.exists():
@@ -65,6 +94,8 @@ class Peak:
 
     def __exit__(self, *_: object) -> None:
         if self.device.type == "cuda":
+            import torch
+
             self.bytes = torch.cuda.max_memory_allocated(self.device) - self._before
         elif self._STATUS.exists():
             self.bytes = self._read("VmHWM") - self._before

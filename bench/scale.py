@@ -3,7 +3,7 @@
     python bench/scale.py FOLDER [--files N] [--rounds N] [--price DOLLARS] [--cores N] [--seconds S]
 
 ``FOLDER`` holds MP3 files of the usual length, such as the corpus of bench/throughput.py; ``N`` copies of
-them, each shorter by some bytes and therefore another content, are made beside it and heard by ``--engine
+them, each with other bytes in its last frame and therefore another content, are made beside it and heard by ``--engine
 local`` and ``--engine ray`` on this machine. A file's cost is the difference between many files and few:
 start-up is apart. ``--price`` is of a core for an hour, ``--cores`` are those of the example cluster.
 ``--seconds`` gives the cost of a track instead of measuring it. The text is also put into bench/scale.txt.
@@ -81,8 +81,11 @@ def copies(folder: Path, target: Path, count: int) -> list[Path]:
     for number in range(count):
         path = target / f"{number:05}.mp3"
         shutil.copyfile(sources[number % len(sources)], path)
-        with path.open("r+b") as file:
-            file.truncate(path.stat().st_size - number)
+        with path.open(
+            "r+b"
+        ) as file:  # in the last frame: its length, and so its header, stay true
+            file.seek(-40, 2)
+            file.write(number.to_bytes(4, "big"))
         paths.append(path)
     return paths
 

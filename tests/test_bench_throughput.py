@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 from tagkit import audio
 from tagkit.library.payload import content_key
 
-sys.path.append(str(Path(__file__).parents[1] / "bench" / "throughput"))
+BENCH = Path(__file__).parents[1] / "bench"
+sys.path += [str(BENCH), str(BENCH / "throughput")]
 
 import agreement
 import encoding

@@ -14,8 +14,8 @@ import figures
 import peers
 import subjects
 from formats import named
+from machine import described
 from subjects import Subject
-from surroundings import describe
 
 from tagkit.inference import ensemble
 from tagkit.inference.backends import pick
@@ -44,7 +44,7 @@ def main() -> None:
     files = named(work, given.seconds, given.files)
     if given.formats:
         files = {name: files[name] for name in given.formats.split(",")}
-    before = describe()
+    before = described().rstrip()
     results = measure(chosen(work, given), files, given.rounds)
     if given.peers:
         before += f"\n{peers.versions()}"

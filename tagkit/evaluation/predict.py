@@ -24,6 +24,7 @@ from tagkit.evaluation.predictions import Predictions
 from tagkit.inference import ensemble
 from tagkit.inference.ensemble import Ensemble
 from tagkit.inference.listening import Ears, leave_cores_to_decoding, pick_device
+from tagkit.inference.memory import keep_buffers
 from tagkit.inference.pipeline import Analyser, Task
 from tagkit.weights import bundle
 
@@ -98,6 +99,7 @@ def _hear(
     with Workers(jobs, windows) as workers:
         if dataset.kind != "mel":
             workers.start()  # it loads its libraries while the networks are loaded
+        keep_buffers()
         leave_cores_to_decoding()
         bundles = [bundle.load(member.path) for member in chosen.members]
         ears = Ears(bundles, device=pick_device(device), windows=windows)
