@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 from tagkit import audio
 from tagkit.library.payload import content_key
 
-BENCH = Path(__file__).parents[1] / "bench"
-sys.path += [str(BENCH), str(BENCH / "throughput")]
+sys.path.append(str(Path(__file__).parents[1] / "bench"))
+sys.path.append(str(Path(__file__).parents[1] / "bench" / "throughput"))
 
 import agreement
 import encoding

@@ -3,7 +3,7 @@ float32."""
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 
 import openvino
 import torch
@@ -22,9 +22,19 @@ def prepare(bundle: Bundle, device: torch.device, threads: int | None) -> Hearer
     return hearer(bundle, "openvino", ways)
 
 
+@cache
+def _core() -> openvino.Core:
+    """One for the process, to its end.
+
+    Its CPU plugin gives the thread that loads it a stack for signals, and unmaps that when the last user of a core
+    goes, in whichever thread: a Ctrl-C would then have nowhere to be handled (2026.4.1: SIGSEGV).
+    """
+    return openvino.Core()
+
+
 def _build(graph: bytes, threads: int, mode: str) -> Hearer:
     # From ONNX, not by convert_model: that reports its use over the network.
-    core = openvino.Core()
+    core = _core()
     settings = {
         "EXECUTION_MODE_HINT": mode,
         "PERFORMANCE_HINT": "LATENCY",
