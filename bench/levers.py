@@ -32,8 +32,8 @@ CHUNKS = 16
 LEVERS = {
     "eager": "eager, buffers given back",
     "kept": "eager, buffers kept (memory.keep_buffers)",
-    "folded": "+ BatchNorm folded, ReLU in place",
-    "last": "+ channels last, reductions as pooling",
+    "folded": "+ BatchNorm folded, ReLU in place, pooling",
+    "last": "+ channels last",
     "torch": "= backend torch (+ at most 64 MiB a layer)",
     "single": "  one chunk at a time",
     "four": "  four chunks at a time",

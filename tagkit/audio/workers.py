@@ -86,10 +86,7 @@ class Workers:
                 self._idle.put(worker)
 
     def _another(self) -> Worker:
-        try:
-            worker = Worker()
-        except OSError as error:
-            raise AudioError(f"no process can be started to decode it: {error.strerror}") from error
+        worker = Worker()
         self._started.append(worker)
         if self._closed:  # meanwhile
             worker.stop()
@@ -97,18 +94,25 @@ class Workers:
 
 
 class Worker:
-    """One process. What becomes of it while it decodes is an AudioError of that file."""
+    """One process. What becomes of it while it decodes is an AudioError of that file; raises
+    AudioError where no process can be started."""
 
     def __init__(self) -> None:
         root = str(Path(__file__).parents[2])
         known = os.environ.get("PYTHONPATH")
-        self._process = subprocess.Popen(
-            # -P: a file in the current folder that is called like a library is not that library.
-            [sys.executable, "-P", "-m", "tagkit.audio.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([root, known] if known else [root])},
-        )
+        try:
+            self._process = subprocess.Popen(
+                # -P: a file in the current folder that is called like a library is not that library.
+                [sys.executable, "-P", "-m", "tagkit.audio.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join([root, known] if known else [root]),
+                },
+            )
+        except OSError as error:
+            raise AudioError(f"no process can be started to decode it: {error.strerror}") from error
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._requests, self._replies = self._process.stdin, self._process.stdout

@@ -93,18 +93,19 @@ class Cache:
         Raises AudioError, DataError for a ``.npy`` that is damaged or of another front end, and
         RecipeError where the cache cannot be written.
         """
-        found = self._found(path, _mapped)
-        return self._make(path, _mapped) if found is None else found
+        return self._have(path, _mapped)
 
     def open(self, path: Path) -> kept.Pieces:
         """As :meth:`get`, for pieces of it; nothing stays open."""
-        found = self._found(path, kept.Kept)
-        return self._make(path, kept.Kept) if found is None else found
+        return self._have(path, kept.Kept)
 
     def fill(self, path: Path) -> None:
         """Compute what is not there yet."""
-        if self._found(path, kept.Kept) is None:
-            self._make(path, kept.Kept)
+        self.open(path)
+
+    def _have(self, path: Path, load: Callable[[Path], _Found]) -> _Found | Stored:
+        found = self._found(path, load)
+        return self._make(path, load) if found is None else found
 
     def _found(self, path: Path, load: Callable[[Path], _Found]) -> _Found | None:
         key = self._keys.get(path)

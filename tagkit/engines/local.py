@@ -62,7 +62,7 @@ def analyse(
 
 def load(ensemble: Ensemble, windows: int, device: str, backend: str) -> Ears:
     """Return the networks of an ensemble. Raises WeightsError, UsageError."""
-    from tagkit.engines.loading import ears
+    from tagkit.inference.loading import ears
 
     return ears([member.path for member in ensemble.members], windows, device, backend)
 

@@ -21,12 +21,11 @@ from tagkit.data.dataset import Dataset, Track
 from tagkit.errors import AudioError, DataError, TagkitError, UsageError
 from tagkit.evaluation.matching import judge, match
 from tagkit.evaluation.predictions import Predictions
-from tagkit.inference import ensemble
+from tagkit.inference import ensemble, loading
 from tagkit.inference.ensemble import Ensemble
-from tagkit.inference.listening import Ears, leave_cores_to_decoding, pick_device
-from tagkit.inference.memory import keep_buffers
+from tagkit.inference.listening import Ears
 from tagkit.inference.pipeline import Analyser, Task
-from tagkit.weights import bundle
+from tagkit.weights.bundle import Bundle
 
 FloatArray = NDArray[np.float32]
 
@@ -99,12 +98,9 @@ def _hear(
     with Workers(jobs, windows) as workers:
         if dataset.kind != "mel":
             workers.start()  # it loads its libraries while the networks are loaded
-        keep_buffers()
-        leave_cores_to_decoding()
-        bundles = [bundle.load(member.path) for member in chosen.members]
-        ears = Ears(bundles, device=pick_device(device), windows=windows)
+        ears = loading.ears([member.path for member in chosen.members], windows, device, "torch")
         if dataset.kind == "mel":
-            hearing = _read_mels(ears, bundles, dataset, cache)
+            hearing = _read_mels(ears, dataset, cache)
         else:
             hearing = _listen(Analyser(ears, workers), chosen.model_ids(windows), dataset)
         heard = []
@@ -129,12 +125,10 @@ def _listen(analyser: Analyser, ids: Sequence[str], dataset: Dataset) -> Iterato
             yield Heard(track, tuple(found.results[name].probabilities for name in ids))
 
 
-def _read_mels(
-    ears: Ears, bundles: Sequence[bundle.Bundle], dataset: Dataset, folder: Path
-) -> Iterator[Heard]:
+def _read_mels(ears: Ears, dataset: Dataset, folder: Path) -> Iterator[Heard]:
     """The same windows, cut from images instead of audio."""
     caches = []
-    for member in bundles:
+    for member in ears.bundles:
         if member.front_end is None or not member.front_end.front_end.n_mels:
             raise DataError(
                 f"{member.card.name} hears no mels", path=dataset.root, hint="evaluate it on audio"
@@ -145,7 +139,7 @@ def _read_mels(
         try:
             outputs = tuple(
                 _judge_image(member, cache.get(path), ears)
-                for member, cache in zip(bundles, caches, strict=True)
+                for member, cache in zip(ears.bundles, caches, strict=True)
             )
         except (AudioError, DataError) as error:
             yield Heard(track, error=error)
@@ -154,7 +148,7 @@ def _read_mels(
 
 
 @torch.inference_mode()
-def _judge_image(member: bundle.Bundle, image: NDArray[np.uint8], ears: Ears) -> FloatArray:
+def _judge_image(member: Bundle, image: NDArray[np.uint8], ears: Ears) -> FloatArray:
     assert member.front_end is not None
     frames = member.front_end.front_end.frames
     starts = window_starts(image.shape[1], frames, ears.windows)

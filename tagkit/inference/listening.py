@@ -81,6 +81,7 @@ class Ears:
     ) -> None:
         self.device = device or torch.device("cpu")
         self.windows = windows
+        self.bundles = tuple(bundles)
         self.backend = backends.pick(backend, self.device.type)
         self.groups = group(bundles, windows, self.device)
         self._hearers: dict[str, Hearer] = {

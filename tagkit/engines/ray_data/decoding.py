@@ -78,8 +78,6 @@ class Decoder:
             return self._worker.decode(path, self.hearings(task), self._most)
         except AudioError as error:
             return error
-        except OSError as error:
-            return AudioError(f"no process can be started to decode it: {error.strerror}")
         finally:
             if path != Path(task.where):
                 with contextlib.suppress(OSError):

@@ -152,7 +152,7 @@ def check_version(wanted: str) -> None:
 
 
 def _ears(settings: Settings) -> Ears:
-    from tagkit.engines import loading
+    from tagkit.inference import loading
 
     with tempfile.TemporaryDirectory(prefix="tagkit-") as folder:
         paths = []

@@ -7,10 +7,8 @@ pooling keep it.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.nn import functional as F
-
-from tagkit.inference.backends.pooling import pool_images
 
 
 def channels_last(network: nn.Module) -> nn.Module:
@@ -18,9 +16,6 @@ def channels_last(network: nn.Module) -> nn.Module:
     for name, module in list(network.named_modules()):
         if isinstance(module, nn.Conv1d) and module.padding_mode == "zeros" and name:
             network.set_submodule(name, _over_time(module))
-    if isinstance(network, fx.GraphModule):
-        pool_images(network)
-        network.recompile()
     # torch does it to every parameter with four axes, and its annotations do not know it.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
