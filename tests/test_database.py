@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from tagkit.errors import StoreError
 from tagkit.library import database
 from tagkit.library.database import Database
+from tagkit.library.database_checks import columns
 
 SCHEMA = "CREATE TABLE things (name TEXT UNIQUE);\nCREATE INDEX by_name ON things (name);\n"
 
@@ -94,7 +98,7 @@ SIZES = "ALTER TABLE things ADD COLUMN size REAL;\n"
 
 
 def grown(path: Path, script: str = SIZES) -> Database:
-    schema = "CREATE TABLE things (name TEXT UNIQUE, colour TEXT, size REAL);\n"
+    schema = SCHEMA.replace("UNIQUE)", "UNIQUE, colour TEXT, size REAL  -- in metres\n)")
     return Database(path, name="shelf", schema=schema, version=3, upgrades={1: COLOURS, 2: script})
 
 
@@ -169,7 +173,112 @@ def test_a_damaged_one_is_called_damaged(path: Path) -> None:
 
 def test_our_own_mistakes_are_not_blamed_on_the_disk(path: Path) -> None:
     db = made(path)
+    with pytest.raises(sqlite3.ProgrammingError):
+        db.run("INSERT INTO things VALUES (?)")
+    db.close()
+
+
+def test_what_only_a_damaged_index_can_refuse_is_called_damaged(path: Path) -> None:
+    db = made(path)
     db.run("INSERT INTO things VALUES ('a')")
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(StoreError, match="damaged: UNIQUE"):
         db.run("INSERT INTO things VALUES ('a')")
+    db.close()
+
+
+def change(path: Path, script: str) -> bytes:
+    """Do to a database what tagkit never does; return its bytes."""
+    made(path).close()
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript("PRAGMA journal_mode = DELETE;" + script)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("script", "odd"),
+    [
+        ("CREATE TRIGGER t AFTER INSERT ON things BEGIN SELECT 1; END;", "trigger t"),
+        ("ALTER TABLE things RENAME TO o; CREATE VIEW things AS SELECT * FROM o;", "view things"),
+        ("DROP INDEX by_name;", "index by_name"),
+        ("DROP TABLE things; CREATE TABLE things (name TEXT);", "table things"),
+        ("CREATE UNIQUE INDEX u ON things (upper(name));", "index u"),
+        ("CREATE VIEW notes AS SELECT 1;", "view notes"),
+    ],
+)
+def test_tables_that_are_not_ours_are_named_and_left_alone(
+    path: Path, script: str, odd: str
+) -> None:
+    before = change(path, script)
+    with pytest.raises(StoreError, match=odd) as caught:
+        made(path)
+    assert "move it away" in (caught.value.hint or "") and path.read_bytes() == before
+
+
+def test_an_old_one_with_a_trigger_is_not_brought_up(path: Path) -> None:
+    before = change(path, "CREATE TRIGGER t AFTER INSERT ON things BEGIN SELECT 1; END;")
+    with pytest.raises(StoreError, match="trigger t"):
+        grown(path)
+    assert path.read_bytes() == before
+
+
+def test_an_analyze_of_the_owner_does_no_harm(path: Path) -> None:
+    change(path, "INSERT INTO things VALUES ('vase'); ANALYZE;")
+    made(path).close()
+
+
+@pytest.mark.parametrize("end", ["", "-wal", "-shm", "-journal"])
+@pytest.mark.parametrize("kind", ["folder", "FIFO", "link"])
+def test_what_is_no_file_is_not_used(path: Path, kind: str, end: str) -> None:
+    made(path).close()
+    odd, elsewhere = path.with_name(path.name + end), path.with_name("elsewhere")
+    odd.unlink(missing_ok=True)
+    elsewhere.write_text("somebody's")
+    if kind == "folder":
+        odd.mkdir()
+    elif kind == "FIFO":
+        os.mkfifo(odd)
+    else:
+        odd.symlink_to(elsewhere if end else "nowhere")
+    with pytest.raises(StoreError, match=r"no regular file|which is not there") as caught:
+        made(path)
+    assert caught.value.hint and elsewhere.read_text() == "somebody's"
+
+
+def test_a_link_to_a_database_is_followed(path: Path) -> None:
+    made(path).close()
+    link = path.with_name("link")
+    link.symlink_to(path)
+    made(link).close()
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: os.truncate(path, 0)])
+def test_a_log_whose_database_is_gone_is_kept(path: Path, damage: Callable[[Path], None]) -> None:
+    db = made(path)
+    db.run("INSERT INTO things VALUES ('vase')")
+    log = path.with_name(path.name + "-wal")
+    kept = log.read_bytes()
+    db.close()
+    log.write_bytes(kept)
+    damage(path)
+    with pytest.raises(StoreError, match="gone or empty"):
+        made(path)
+    assert log.read_bytes() == kept
+
+
+def test_a_row_that_is_not_what_it_should_be_is_damage(path: Path) -> None:
+    db = made(path)
+    db.run("INSERT INTO things VALUES (x'00')")
+    with pytest.raises(StoreError, match="damaged: a row of bytes"):
+        db.rows("SELECT name FROM things", make=columns(str | None))
+    db.close()
+
+
+def test_a_value_of_absurd_size_is_damage(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    db = made(path)
+    db.run("INSERT INTO things VALUES (?)", "x" * 5000)
+    db.close()
+    monkeypatch.setattr(database, "MOST_BYTES", 3000)
+    db = made(path)
+    with pytest.raises(StoreError, match=r"damaged: .*too big"):
+        db.rows("SELECT name FROM things", make=tuple)
     db.close()

@@ -1,7 +1,11 @@
 """A SQLite database used carefully: the ground of the store and the journal.
 
 WAL, so that readers and one writer do not wait for each other; a busy timeout, so that two writers
-take turns; a format version; and one border where SQLite's errors become StoreError.
+take turns; a format version; and one border where SQLite's errors, and those of rows that are not
+what they should be, become StoreError.
+
+The file may be damaged, or a stranger's. It is used only where it holds exactly our tables
+(:mod:`tagkit.library.database_checks`), and until that is known nothing in it is changed.
 """
 
 from __future__ import annotations
@@ -17,11 +21,28 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from tagkit.errors import StoreError
+from tagkit.library import database_checks as checks
 
 Made = TypeVar("Made")
 
 BUSY_SECONDS = 30.0
 """How long one process waits for another's transaction; each takes milliseconds."""
+
+MOST_BYTES = 64 << 20
+"""Of one value. Ours have some KiB; what says that it has more is not worth the memory."""
+
+_MOVE = "move it away (do not delete it), and tagkit starts a new one"
+_HINTS = {
+    sqlite3.SQLITE_BUSY: "another program keeps it busy; try again when that is done",
+    sqlite3.SQLITE_LOCKED: "another program keeps it busy; try again when that is done",
+    sqlite3.SQLITE_FULL: "is the disk full?",
+    sqlite3.SQLITE_READONLY: "may this user write it, and its folder?",
+    sqlite3.SQLITE_CANTOPEN: "may this user read and write it, and its folder?",
+    sqlite3.SQLITE_PERM: "may this user read and write it, and its folder?",
+    sqlite3.SQLITE_IOERR: "is the disk full, or failing?",
+}
+# What a function that makes something of a damaged row may stumble over.
+_ODD_ROW = (ValueError, TypeError, OverflowError, RecursionError)
 
 
 class Database:
@@ -50,7 +71,10 @@ class Database:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise self._error(f"cannot be made: {error.strerror}") from error
+            hint = "name another place for it"
+            raise self._error(f"cannot be made: {error.strerror}", hint) from error
+        if odd := checks.odd_files(path):
+            raise self._error(*odd)
         with self._guarded():
             self._connection = sqlite3.connect(
                 path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -91,45 +115,63 @@ class Database:
     def rows(
         self, query: str, *parameters: object, make: Callable[[tuple[Any, ...]], Made]
     ) -> list[Made]:
-        """Return ``make(row)`` of every row that is found."""
+        """Return ``make(row)`` of every row that is found.
+
+        Any column can hold anything in a damaged file: where ``make`` raises ValueError or TypeError,
+        that becomes a StoreError with its words.
+        """
         with self._guarded():
-            return [make(row) for row in self._connection.execute(query, parameters)]
+            found = self._connection.execute(query, parameters)
+            try:
+                return [make(row) for row in found]
+            except _ODD_ROW as error:
+                raise self.damaged(str(error)) from error
+
+    def damaged(self, what: str) -> StoreError:
+        """Return the error that says so, and what to do."""
+        return self._error(f"is damaged: {what}", _MOVE)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
         try:
             with self._lock:
                 yield
-        except sqlite3.OperationalError as error:
-            text = str(error)
-            if "locked" in text or "busy" in text:
-                hint = "another program keeps it busy; try again when that is done"
-            else:
-                hint = "is the disk full, or the folder read-only?"
-            raise self._error(f"cannot be used: {text}", hint) from error
-        except sqlite3.DatabaseError as error:
-            if type(error) is not sqlite3.DatabaseError:  # a wrong statement: our mistake
-                raise
-            hint = "move it away, and tagkit starts a new one"
-            raise self._error(f"is damaged: {error}", hint) from error
+        except (sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.NotSupportedError):
+            raise  # a wrong statement: our mistake
+        except sqlite3.Error as error:
+            # Python's own, of text that is not UTF-8, has no code.
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+            if hint := _HINTS.get(code):
+                raise self._error(f"cannot be used: {error}", hint) from error
+            raise self.damaged(str(error)) from error
+        except UnicodeDecodeError as error:  # SQLite's message quotes bytes of the file
+            raise self.damaged("what its tables are called is no text") from error
 
     def _error(self, message: str, hint: str | None = None) -> StoreError:
         return StoreError(f"the {self.name} {message}", path=self.path, hint=hint)
 
     def _prepare(self, scripts: Mapping[int, str], version: int, durable: bool) -> None:
+        self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
+        self._connection.execute("PRAGMA trusted_schema = OFF")
+        self._connection.execute("PRAGMA cell_size_check = ON")
         found = self._version()  # before anything is changed in what may not be ours
         if found > version:
             raise self._error(
                 f"was written by a newer tagkit (format {found}, this one knows {version})",
                 "update tagkit, or name another file",
             )
+        self._refuse_odd_tables(scripts[0] if found == version else None)
         self._use_wal()
         self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         self._connection.execute("PRAGMA foreign_keys = ON")
-        self._connection.execute("PRAGMA trusted_schema = OFF")  # it may be a stranger's file
         if found < version:
             with self.transaction():
                 self._bring_to(version, scripts)
+                self._refuse_odd_tables(scripts[0])
+
+    def _refuse_odd_tables(self, schema: str | None) -> None:
+        if odd := checks.odd_tables(self._connection, schema):
+            raise self._error(f"holds what tagkit has not made: {odd}", _MOVE)
 
     def _bring_to(self, version: int, scripts: Mapping[int, str]) -> None:
         found = self._version()  # under the lock: another process may have been faster
