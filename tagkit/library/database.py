@@ -127,6 +127,12 @@ class Database:
             except _ODD_ROW as error:
                 raise self.damaged(str(error)) from error
 
+    def onwards(self, last: bytes, reached: bytes) -> bytes:
+        """Return ``reached``, the last row of a part read in order; a damaged index may lead in circles."""
+        if reached <= last:
+            raise self.damaged("its rows are in no order")
+        return reached
+
     def damaged(self, what: str) -> StoreError:
         """Return the error that says so, and what to do."""
         return self._error(f"is damaged: {what}", _MOVE)

@@ -57,7 +57,7 @@ def odd_tables(connection: sqlite3.Connection, schema: str | None) -> str:
     """
     found = _objects(connection)
     if schema is None:
-        odd = {thing for thing in found if thing[0] not in ("table", "index")}
+        odd = frozenset(thing for thing in found if thing[0] not in ("table", "index"))
     else:
         odd = found ^ _made_by(schema)
     return ", ".join(sorted({f"{kind} {name}" for kind, name, *_ in odd}))

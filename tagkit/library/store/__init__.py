@@ -23,7 +23,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy.typing as npt
 
@@ -31,10 +30,15 @@ from tagkit.errors import StoreError
 from tagkit.library.database import Database
 from tagkit.library.origin import Origin, read_origin
 from tagkit.library.payload import content_key
-from tagkit.library.store.files import Readers, batches, encoded, marks, refresh
+from tagkit.library.store.files import Readers, batches, encoded, marks, mtime, refresh
 from tagkit.library.store.places import Placed, Places
 from tagkit.library.store.tables import (
+    HEARD,
+    NUMBER,
     SCHEMA,
+    STATE,
+    STORED,
+    TRACK,
     UPGRADES,
     VERSION,
     FloatArray,
@@ -150,7 +154,8 @@ class Store:
         if not names:
             return {}
         states: dict[str, dict[str, str | None]] = {}
-        for key, model, error in self._rows(query, *keys, *names):
+        rows = self._db.rows(query, *keys, *names, make=STATE)
+        for key, model, error in rows:
             states.setdefault(key, {})[names[model]] = error
         return states
 
@@ -230,9 +235,8 @@ class Store:
             WHERE p.path IN ({marks(paths)})"""
         ids = {self._id(model): model for model in models}
         found: dict[bytes, Stored] = {}
-        for name, content, key, duration, model, error, heard, embedding in self._rows(
-            query, *ids, *paths
-        ):
+        rows = self._db.rows(query, *ids, *paths, make=STORED)
+        for name, content, key, duration, model, error, heard, embedding in rows:
             stored = found.get(name)
             if stored is None:
                 stored = found[name] = Stored(paths[name], content, key, duration, {}, {}, None)
@@ -256,7 +260,7 @@ class Store:
                 WHERE content IN ({marks(batch)}) AND model IN ({marks(models)})
                 AND probabilities IS NOT NULL"""
             found: dict[int, dict[str, FloatArray]] = {}
-            for content, model, heard in self._rows(query, *batch, *ids):
+            for content, model, heard in self._db.rows(query, *batch, *ids, make=HEARD):
                 found.setdefault(content, {})[ids[model]] = array(heard, "<f4")
             yield from (item for item in found.items() if len(item[1]) == len(ids))
 
@@ -266,10 +270,10 @@ class Store:
             SELECT p.path, c.key, c.duration FROM paths p JOIN contents c ON c.id = p.content
             WHERE p.path > ? ORDER BY p.path LIMIT 1000"""
         last = b""
-        while rows := self._rows(query, last):
+        while rows := self._db.rows(query, last, make=TRACK):
             for name, key, duration in rows:
                 yield Track(Path(os.fsdecode(name)), key, duration)
-            last = rows[-1][0]
+            last = self._db.onwards(last, rows[-1][0])
 
     def retagged(self, path: Path) -> None:
         """Take over a file's size and mtime: it has new tags, and the same audio as before.
@@ -281,9 +285,14 @@ class Store:
             self._db.run(
                 "UPDATE paths SET size = ?, mtime_ns = ? WHERE path = ?",
                 found.st_size,
-                found.st_mtime_ns,
+                mtime(found),
                 encoded(path),
             )
+
+    def doubt(self, path: Path) -> None:
+        """Have the next `look` read this file, whatever its size and mtime: its audio is not as remembered."""
+        with self._db.transaction():
+            self._db.run("UPDATE paths SET size = -1 WHERE path = ?", encoded(path))
 
     def vanished(self) -> Iterator[Path]:
         """Yield the remembered paths that are not there (now: a drive may be unplugged)."""
@@ -303,12 +312,9 @@ class Store:
             self._db.run(f"DELETE FROM analyses WHERE content IN ({orphans})")
             self._db.run(f"DELETE FROM contents WHERE id IN ({orphans})")
 
-    def _rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        return self._db.rows(query, *parameters, make=tuple)
-
     def _id(self, fingerprint: str) -> int:
         if fingerprint not in self._ids:
-            self._ids = dict(self._rows("SELECT fingerprint, id FROM models"))
+            self._ids = dict(self._db.rows("SELECT fingerprint, id FROM models", make=NUMBER))
         try:
             return self._ids[fingerprint]
         except KeyError:

@@ -10,10 +10,13 @@ from typing import NamedTuple, TypeVar
 
 from tagkit.errors import AudioError
 from tagkit.library.database import Database
+from tagkit.library.database_checks import columns
 from tagkit.library.finding import remote
 from tagkit.library.origin import Origin
 
 Item = TypeVar("Item")
+
+_HALF = 1 << 63
 
 
 class _Seen(NamedTuple):
@@ -50,6 +53,11 @@ def encoded(path: Path) -> bytes:
     return os.fsencode(text)
 
 
+def mtime(found: os.stat_result) -> int:
+    """Return a file's time, as SQLite can keep it: one after the year 2262 has more than 64 bits."""
+    return (found.st_mtime_ns + _HALF) % (2 * _HALF) - _HALF
+
+
 def refresh(
     db: Database, paths: Sequence[Path], read: Readers
 ) -> tuple[dict[Path, str], dict[Path, str]]:
@@ -80,8 +88,8 @@ def refresh(
             # Before the key is made: a change in between is then noticed by the next look.
             found = os.stat(path)  # noqa: PTH116 (half the time of Path.stat)
             seen, placed = known.get(name, (None, False))
-            if seen is None or (seen.size, seen.mtime_ns) != (found.st_size, found.st_mtime_ns):
-                seen = _Seen(name, found.st_size, found.st_mtime_ns, read.key(path))
+            if seen is None or (seen.size, seen.mtime_ns) != (found.st_size, mtime(found)):
+                seen = _Seen(name, found.st_size, mtime(found), read.key(path))
                 changed[name] = seen
                 placed = False
             if not placed and name not in origins:
@@ -115,7 +123,8 @@ def _known(db: Database, names: Sequence[bytes]) -> dict[bytes, _Known]:
         SELECT p.path, p.size, p.mtime_ns, c.key, o.path IS NOT NULL
         FROM paths p JOIN contents c ON c.id = p.content LEFT JOIN origins o ON o.path = p.path
         WHERE p.path IN ({marks(names)})"""
-    found = db.rows(query, *names, make=lambda row: _Known(_Seen._make(row[:4]), bool(row[4])))
+    rows = db.rows(query, *names, make=columns(bytes, int, int, str, int))
+    found = (_Known(_Seen._make(row[:4]), bool(row[4])) for row in rows)
     return {known.seen.name: known for known in found}
 
 

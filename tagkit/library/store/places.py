@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tagkit.library.database import Database
+from tagkit.library.database_checks import columns
 from tagkit.library.origin import Origin
 from tagkit.library.store.files import batches, encoded, marks
 
 _BATCH = 1000
+_NAME = columns(bytes)
+_PLACED = columns(bytes, int, str, str, str, int)
 
 
 class Placed(NamedTuple):
@@ -40,7 +43,7 @@ class Places:
         last = b""
         while rows := self._rows(f"p.path > ? ORDER BY p.path LIMIT {5 * _BATCH}", last):
             yield from rows
-            last = rows[-1].name
+            last = self._db.onwards(last, rows[-1].name)
 
     def unread(self) -> list[Path]:
         """Return the remembered files whose tag was never read: an older tagkit did not.
@@ -48,7 +51,7 @@ class Places:
         A `Store.look` at them reads it.
         """
         query = "SELECT path FROM paths WHERE path NOT IN (SELECT path FROM origins) ORDER BY path"
-        return self._db.rows(query, make=lambda row: Path(os.fsdecode(row[0])))
+        return self._db.rows(query, make=lambda row: Path(os.fsdecode(_NAME(row)[0])))
 
     def add_roots(self, folders: Iterable[Path]) -> None:
         """Remember that these folders were named as inputs."""
@@ -60,7 +63,9 @@ class Places:
 
     def roots(self) -> list[bytes]:
         """Return the folders that were ever named as inputs, as the store knows paths."""
-        return self._db.rows("SELECT path FROM roots ORDER BY path", make=lambda row: bytes(row[0]))
+        return self._db.rows(
+            "SELECT path FROM roots ORDER BY path", make=lambda row: bytes(_NAME(row)[0])
+        )
 
     def _rows(self, condition: str, *parameters: object) -> list[Placed]:
         query = f"""
@@ -68,7 +73,7 @@ class Places:
             FROM origins o JOIN paths p ON p.path = o.path WHERE {condition}"""
 
         def make(row: tuple[Any, ...]) -> Placed:
-            name, content, artist, album_artist, album, compilation = row
+            name, content, artist, album_artist, album, compilation = _PLACED(row)
             return Placed(name, content, Origin(artist, album_artist, album, bool(compilation)))
 
         return self._db.rows(query, *parameters, make=make)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from tagkit.library.database_checks import columns
 from tagkit.vocab import Tag
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
@@ -59,6 +60,17 @@ CREATE TABLE roots (
 """
 SCHEMA += ORIGINS
 UPGRADES = {1: ORIGINS}
+
+# The columns of what is asked.
+STATE = columns(str, int, str | None)
+STORED = columns(
+    *(bytes, int, str, float | None),
+    *(int | None, str | None, bytes | None, bytes | None),
+)
+HEARD = columns(int, int, bytes)
+TRACK = columns(bytes, str, float | None)
+NUMBER = columns(str, int)
+_MODEL = columns(str, str, str)
 
 _SIZES = {"<f4": 4, "<f2": 2}  # bytes of a value
 
@@ -121,5 +133,5 @@ def array(blob: bytes, kind: str) -> FloatArray:
 
 
 def make_model(row: tuple[Any, ...]) -> Model:
-    fingerprint, name, tags = row
+    fingerprint, name, tags = _MODEL(row)
     return Model(fingerprint, name, tuple(Tag(*tag) for tag in json.loads(tags)))
