@@ -99,12 +99,11 @@ def read(
 
 
 def _tags(file: TagFile, fields: Sequence[str]) -> frozenset[Tag]:
-    """What the owner wrote; tagkit's own values are the last of a field, as its marker says."""
+    """What the owner wrote, and none of tagkit's own values, as its marker says."""
     mark = marker.parse(file.get(MARKER))
     found = set()
     for field in fields:
-        values = file.get(field)
-        for value in values[: len(values) - marker.ours(field, values, [mark])]:
+        for value in marker.part(field, file.get(field), [mark]).users:
             found |= _meanings(value, field)
     return frozenset(found)
 

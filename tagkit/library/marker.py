@@ -7,13 +7,17 @@ One line of words, free of ``; / ,`` so that no reader splits it::
 ``mood=2:5e88...`` says that the last two values of the field *mood* are tagkit's, and gives a digest of all
 its values as tagkit left them. Where the digest no longer fits, someone has edited the field since, and
 all of it is theirs. The journal keeps each file's last line too, for readers that drop unknown fields.
+
+A program that has no lists, or is told to write ID3v2.3, joins the values when it saves the file:
+``happy/calm``. That is no edit. Values that are tagkit's once they are taken apart again, to the letter
+and in their order, are still tagkit's; with anything added, left out or moved they are the owner's.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
@@ -24,6 +28,9 @@ _HEAD = re.compile(r"tagkit (\S{1,64}) model=(\S{0,256})((?: \S+)*)")
 _CLAIM = re.compile(r"([a-z]{1,32}(?::[a-z]{1,32})?)=([1-9][0-9]{0,3}):([0-9a-f]{12})")
 _LONGEST = 4096
 _CLAIMABLE = DEFAULTS.keys() - {MARKER}
+
+# What programs put between values: Picard "/" or "; ", Windows and MusicBee ";", Mp3tag two backslashes.
+_JOINTS = (";", "/", ",", "|", "\\\\")
 
 
 class Claim(NamedTuple):
@@ -72,12 +79,48 @@ def text(marker: Marker) -> tuple[str, ...]:
     return (" ".join([*head, *words]),)
 
 
-def ours(field: str, values: Sequence[str], markers: Iterable[Marker | None]) -> int:
-    """Return how many of the last values are tagkit's by any of the markers; 0 where the user edited."""
+class Parted(NamedTuple):
+    """Whose the values of a field are: ``users`` come first, ``claim`` stands for tagkit's after them."""
+
+    users: tuple[str, ...]
+    claim: Claim | None  # None: all of the field is the user's
+
+
+def part(field: str, values: Sequence[str], markers: Iterable[Marker | None]) -> Parted:
+    """Take a field apart by the first of the markers that it bears out; the user's where none does."""
     for marker in markers:
         found = marker.claims.get(field) if marker is not None else None
-        if found is None or found.length > len(values):
+        if found is not None and (users := _users(tuple(values), found)) is not None:
+            return Parted(users, found)
+    return Parted(tuple(values), None)
+
+
+def is_left(values: Sequence[str], left: Sequence[str]) -> bool:
+    """Whether a field says what was left in it, be it joined since."""
+    values, left = tuple(values), tuple(left)
+    return values == left or (bool(left) and _users(values, claim(left, len(left))) is not None)
+
+
+def _users(values: tuple[str, ...], claimed: Claim) -> tuple[str, ...] | None:
+    """Return the values before the claimed ones, spelled as now; ``None`` where the claim does not hold."""
+    for reading in _readings(values, claimed.length):
+        if claimed.length > len(reading) or claimed.digest != digest(reading):
             continue
-        if found.digest == digest(values):
-            return found.length
-    return 0
+        users, mine = reading[: -claimed.length], reading[-claimed.length :]
+        return values[: -claimed.length] if values[-claimed.length :] == mine else users
+    return None
+
+
+def _readings(values: tuple[str, ...], count: int) -> Iterator[tuple[str, ...]]:
+    """Yield the lists that ``values`` can have been before a program joined them: itself, and for each joint
+    all taken apart (a second tag of the file may say the same joined), or the last ``count`` alone."""
+    yield values
+    for joint in _JOINTS:
+        if any(joint in value for value in values):
+            yield tuple(dict.fromkeys(_apart(value.split(joint) for value in values)))
+            if len(values) == 1:
+                yield tuple(_apart([values[0].rsplit(joint, count)]))
+
+
+def _apart(pieces: Iterable[Iterable[str]]) -> Iterator[str]:
+    return (word.strip() for words in pieces for word in words if word.strip())

@@ -77,14 +77,14 @@ def propose(
     kept: list[str] = []
     for field, values in _spoken_for(wanted, options).items():
         old = tuple(tags.get(field))
-        mine = claims[field].length if field in claims else 0
-        new, count = _settle(old, mine, values, options.mode(field))
+        users = marks.part(field, old, markers).users
+        new, count = _settle(old, users, values, options.mode(field))
         if new != old:
             changes.append(FieldChange(field, old, new))
             claims.pop(field, None)
             if count:
                 claims[field] = marks.claim(new, count)
-        elif mine < len(old) and values:
+        elif users and values:
             kept.append(field)
     if changes:
         changes += marker_change(tags, Marker(stamp.version, stamp.model, claims))
@@ -101,9 +101,8 @@ def _standing_claims(tags: TagFile, markers: Sequence[Marker | None]) -> dict[st
     """Return the claims of either marker that the file's present values still bear out."""
     claims: dict[str, marks.Claim] = {}
     for field in sorted({f for m in markers if m is not None for f in m.claims}):
-        values = tags.get(field)
-        if count := marks.ours(field, values, markers):
-            claims[field] = marks.claim(values, count)
+        if claim := marks.part(field, tags.get(field), markers).claim:
+            claims[field] = claim
     return claims
 
 
@@ -119,16 +118,15 @@ def _spoken_for(wanted: Mapping[str, Sequence[str]], options: PolicyOptions) -> 
     return fields
 
 
-def _settle(old: Values, mine: int, wanted: Values, mode: Existing) -> tuple[Values, int]:
-    """Return the new values of a field, and how many of the last of them are tagkit's.
+def _settle(old: Values, users: Values, wanted: Values, mode: Existing) -> tuple[Values, int]:
+    """Return the new values of a field, and how many of the last of them are tagkit's, if they are new.
 
-    ``mine`` of the last ``old`` values are tagkit's; the ones before are the user's.
+    ``users`` are those of the ``old`` values that are not tagkit's.
     """
-    users = old[: len(old) - mine]
     if not users or (mode == "replace" and wanted):
         return wanted, len(wanted)
     if mode == "keep":
-        return old, mine
+        return old, 0
     added = _unique(wanted, beside=users)  # replace with nothing decided ends here too, adding none
     return users + added, len(added)
 

@@ -121,7 +121,7 @@ class Writer:
             if exact is None:
                 edited.set(field, new)
             else:
-                edited.restore(field, exact)
+                edited.restore(field, exact, new)
         edited.save()
         if payload.audio_digest(copy.temp) != payload.audio_digest(copy.original):
             raise SaveError("the edit would have changed the audio", hint=_ODD)

@@ -117,16 +117,20 @@ class TagFile:
         Raises TagError for a value that no reader would read back as it is: empty, with control
         characters, or a label with one of ``; / ,`` (unless it is in the field now).
         """
-        present = set(self.get(field))
+        present = self.get(field)
         for value in values:
-            if problem := _problem(value, field, value in present):
+            # also as a part: another program may have joined the user's value and tagkit's
+            if problem := _problem(value, field, any(value in found for found in present)):
                 raise TagError(f"{field}: {value!r} {problem}", path=self._path)
+        self._put(field, values)
+
+    def _put(self, field: str, values: Sequence[str]) -> None:
         for tag in self._tags:
             names = self._names(tag, field)
             wanted = self._targets(tag, names) if values else []
             first = next((i for i, item in enumerate(tag.items) if _is(item, names)), None)
             kept = [item for item in tag.items if not _is(item, names)]
-            made = [item for name in wanted for item in tag.make(name, values)]
+            made = [item for name in wanted for item in tag.make(_spelling(tag, name), values)]
             at = len(kept) if first is None else first
             tag.items = kept[:at] + made + kept[at:]
 
@@ -138,8 +142,12 @@ class TagFile:
         ]
         return json.dumps(found)
 
-    def restore(self, field: str, snapshot: str) -> None:
-        """Bring a field back to a snapshot of this file, byte by byte. Raises TagError."""
+    def restore(self, field: str, snapshot: str, values: Sequence[str] | None = None) -> None:
+        """Bring a field back to a snapshot of this file, byte by byte. Raises TagError.
+
+        Where a program has rewritten the tag in another version since, these bytes fit no longer: then
+        ``values``, what the field held, are written anew.
+        """
         try:
             rows = [
                 (layout, Item(name, base64.b64decode(raw, validate=True), place))
@@ -148,7 +156,10 @@ class TagFile:
         except (ValueError, TypeError) as error:
             raise TagError(f"{field}: not a snapshot of a field", path=self._path) from error
         if {layout for layout, _ in rows} - {tag.layout for tag in self._tags}:
-            raise TagError(f"{field}: the tag that held it is no longer there", path=self._path)
+            if values is None:
+                raise TagError(f"{field}: the tag that held it is no longer there", path=self._path)
+            self._put(field, values)
+            return
         for tag in self._tags:
             names = self._names(tag, field)
             back = [item for layout, item in rows if layout == tag.layout and _is(item, names)]
@@ -209,6 +220,13 @@ class TagFile:
 def _is(item: Item, names: Sequence[str]) -> bool:
     """Whether an item goes by one of the names; case never tells two fields apart."""
     return item.name.casefold() in {name.casefold() for name in names}
+
+
+def _spelling(tag: Native, name: str) -> str:
+    """Return the name to write. A ``TXXX`` stays as the tag spells it, if in one way: Picard finds its
+    ``TXXX:mood`` of ID3v2.3 by that alone."""
+    found = {item.name for item in tag.items if _is(item, (name,))}
+    return found.pop() if name.startswith("TXXX:") and len(found) == 1 else name
 
 
 def _short(raw: bytes) -> bytes:

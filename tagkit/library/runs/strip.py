@@ -25,9 +25,9 @@ def strip(path: Path, tags: TagFile, *, content: str, remembered: Marker | None)
     kept: list[str] = []
     for field in sorted({f for m in markers if m is not None for f in m.claims}):
         values = tuple(tags.get(field))
-        count = marks.ours(field, values, markers)
-        if count:
-            changes.append(FieldChange(field, values, values[: len(values) - count]))
+        users, claim = marks.part(field, values, markers)
+        if claim is not None:
+            changes.append(FieldChange(field, values, users))
         elif values:
             kept.append(field)
     if markers[0] is not None:

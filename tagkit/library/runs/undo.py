@@ -43,7 +43,7 @@ def reversal(write: Write, path: Path, tags: TagFile) -> Reversal:
         current = tuple(tags.get(field))
         if field == MARKER:
             target = _marker_before(old, new, current, {c.field for c in changes})
-        elif current not in (old, new):
+        elif current != old and not marks.is_left(current, new):
             left.append(field)
             continue
         else:
