@@ -6,6 +6,7 @@
     ├── UsageError              the command line, a config or an ignore file asks for something impossible (exit 2)
     ├── VocabularyError         a tag or category that tagkit does not know
     ├── AudioError              a file that cannot be decoded
+    │   └── PassingError        not this time, for a reason that need not be the file's: nothing to remember
     ├── RecipeError             a training recipe that is wrong, or a run that cannot go on
     ├── DataError               a dataset, a manifest or saved predictions that cannot be used
     ├── WeightsError            a bundle, checkpoint or registry entry that cannot be used
@@ -60,6 +61,10 @@ class VocabularyError(TagkitError):
 
 
 class AudioError(TagkitError):
+    pass
+
+
+class PassingError(AudioError):
     pass
 
 

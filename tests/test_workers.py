@@ -13,10 +13,11 @@ import numpy as np
 import psutil
 import pytest
 
-from tagkit.audio import workers
+from tagkit.audio import process
+from tagkit.audio.process import Worker
 from tagkit.audio.windows import decode
-from tagkit.audio.workers import Worker, Workers
-from tagkit.errors import AudioError
+from tagkit.audio.workers import Workers
+from tagkit.errors import AudioError, PassingError
 from tests import media
 
 HEARINGS = [(12000, 6000), (16000, 8000)]
@@ -68,7 +69,7 @@ def test_an_error_is_of_its_file_and_the_process_goes_on(song: Path, tmp_path: P
 
 def test_a_crash_costs_one_file(song: Path) -> None:
     with Workers(1, 3) as pool:
-        pool.start()
+        assert pool.submit(song, HEARINGS).result()
         (child,) = children()
         child.suspend()
         first, second = pool.submit(song, HEARINGS), pool.submit(song, HEARINGS)
@@ -84,20 +85,23 @@ def test_a_hang_costs_one_file(song: Path, monkeypatch: pytest.MonkeyPatch) -> N
         pool.start()
         assert pool.submit(song, HEARINGS).result()
         (child,) = children()
-        monkeypatch.setattr(workers, "PATIENCE", 0.2)
+        monkeypatch.setattr(process, "PATIENCE", 0.2)
         child.suspend()
-        with pytest.raises(AudioError, match="did not come to an end"):
+        with pytest.raises(PassingError, match="did not answer in 0 s"):
             pool.submit(song, HEARINGS).result()
-        monkeypatch.setattr(workers, "PATIENCE", 60)
+        monkeypatch.setattr(process, "PATIENCE", 60)
         assert pool.submit(song, HEARINGS).result().duration == pytest.approx(4)
 
 
 def test_a_malformed_reply_is_a_crash(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = Worker()
-    monkeypatch.setattr(worker, "_answer", lambda: {"counts": ["x"], "duration": 0})
+    worker.start()
+    monkeypatch.setattr(
+        worker, "_answer", lambda: {"id": 0, "last": 0, "counts": ["x"], "duration": 0}
+    )
     with pytest.raises(AudioError, match="crashed"):
         worker.decode(song, HEARINGS, 3)
-    assert not worker.alive
+    assert not worker.usable
 
 
 def test_nothing_is_left_running(song: Path) -> None:
@@ -111,7 +115,7 @@ def test_nothing_is_left_running(song: Path) -> None:
 def test_processes_end_with_the_one_that_started_them() -> None:
     code = (
         "import os, sys; from tagkit.audio.workers import Workers; pool = Workers(2, 3); pool.start(); pool.start();"
-        "print(*(w._process.pid for w in pool._started), flush=True); os.kill(os.getpid(), 9)"
+        "print(*(w.pid for w in pool._started), flush=True); os.kill(os.getpid(), 9)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     pids = [int(pid) for pid in done.stdout.split()]

@@ -5,7 +5,8 @@ is soxr "HQ". :func:`read_windows` decodes only what it returns, and returns wha
 :func:`read` hold.
 
 A file is known by its content, never by its name. A truncated or damaged one is heard as far as it
-decodes; samples that are no numbers are silence. What cannot be heard at all raises AudioError.
+decodes; samples that are no numbers are silence. What cannot be heard at all raises AudioError, and
+what cannot be read PassingError.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ import soxr
 from tagkit.audio.decoder import Decoder, FloatArray
 from tagkit.audio.libav import LibavDecoder
 from tagkit.audio.sndfile import SndfileDecoder
-from tagkit.errors import AudioError
+from tagkit.audio.stream import require_readable
+from tagkit.errors import AudioError, PassingError
 
 __all__ = ["AudioInfo", "FloatArray", "probe", "read", "read_windows", "window_starts"]
 
@@ -110,9 +112,14 @@ def _listen(path: str | os.PathLike[str], work: Callable[[Decoder], T]) -> T:
         try:
             with contextlib.closing(decoder(path)) as file:
                 return work(file)
+        except PassingError:
+            raise
         except (AudioError, OSError, ValueError, MemoryError, *LIBRARY_ERRORS) as error:
             failure = error
-    if isinstance(failure, AudioError):
+    require_readable(path)
+    if isinstance(failure, MemoryError):
+        reason = "cannot be decoded: it takes too much memory"
+    elif isinstance(failure, AudioError):
         reason = failure.message
     else:
         reason = f"cannot be decoded: {getattr(failure, 'strerror', None) or failure}"
@@ -121,7 +128,8 @@ def _listen(path: str | os.PathLike[str], work: Callable[[Decoder], T]) -> T:
 
 
 def _check(path: Path) -> None:
-    """Raise AudioError where no decoder need be asked, or would hang if it were."""
+    """Raise AudioError where no decoder need be asked, or would hang if it were; PassingError where the
+    file is not there to be read: a drive may be unplugged."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -130,7 +138,7 @@ def _check(path: Path) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         hint = "check that it is there and that you may read it"
-        raise AudioError(f"cannot be opened: {reason}", path=path, hint=hint) from error
+        raise PassingError(f"cannot be opened: {reason}", path=path, hint=hint) from error
     if status.st_size == 0:
         raise AudioError("is empty", path=path, hint="restore it from a backup, or delete it")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -12,7 +13,7 @@ import av
 import numpy as np
 
 from tagkit.audio.decoder import FloatArray
-from tagkit.errors import AudioError
+from tagkit.errors import AudioError, PassingError
 
 # What FFmpeg may take a file for: audio, and video that has audio. Without the list a picture would
 # pass for a medium, and a playlist could make FFmpeg open other files.
@@ -32,6 +33,9 @@ SERIAL = slice(14, 18)
 
 # FFmpeg's sample formats; with a "p" at the end, one plane a channel.
 SAMPLES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
+
+# MiB of a file that fails in which it is looked whether the disk is to blame.
+READ = 256
 
 NO_SOUND = "there is no sound in it that can be decoded"
 
@@ -120,12 +124,36 @@ class Stream:
         return head[SERIAL] != tail[max(0, tail.rfind(b"OggS")) :][SERIAL]
 
     def _decode(self) -> Iterator[av.AudioFrame]:
-        with contextlib.suppress(av.FFmpegError):
+        try:
             for packet in self._file.demux(self._stream):
                 try:
                     yield from packet.decode()
+                except (
+                    MemoryError
+                ):  # not how the file is, and what follows would be heard without it
+                    raise
                 except av.FFmpegError:
                     self._broken += 1
+        except MemoryError:
+            raise
+        except av.FFmpegError as error:
+            if error.errno == errno.EIO:
+                require_readable(self._path)
+
+
+def require_readable(path: Path) -> None:
+    """Raise PassingError where the disk does not give all of the file: for FFmpeg, which says so of
+    damaged files too, what comes before would be all of it."""
+    try:
+        with path.open("rb") as file:
+            for _ in range(READ):
+                if not file.read(1 << 20):
+                    break
+    except OSError as error:
+        hint = "check the disk, or the connection"
+        raise PassingError(
+            f"cannot be read to its end: {error.strerror}", path=path, hint=hint
+        ) from error
 
 
 def planar(frames: Sequence[av.AudioFrame]) -> FloatArray:

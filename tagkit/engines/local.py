@@ -32,7 +32,9 @@ def analyse(
 
     ``jobs``: how many processes decode; 0 for one a core.
     The networks are loaded at the first file that needs them: a library that is all known never does.
-    Stopping the iteration keeps what was yielded. Raises WeightsError, StoreError, UsageError.
+    Stopping the iteration keeps what was yielded. A failure is remembered as its audio's, unless it may
+    have come from elsewhere (see PassingError). Raises WeightsError, StoreError, UsageError, and
+    TagkitError where no process comes up that decodes.
     """
     ids = add_models(store, ensemble, windows)
     todo = Todo(store.look(paths, ids, retry=retry))
@@ -53,7 +55,7 @@ def analyse(
             assert look.key is not None
             if result.error is None:
                 store.record(look.key, result.results, duration=result.duration)
-            else:
+            elif not result.passing:
                 store.record_failure(look.key, look.missing, result.error)
             yield Heard(result.path, True, result.duration, result.error)
             yield from todo.done(look.key, result.error)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tagkit.audio.windows import Decoded, decode
 from tagkit.audio.workers import Workers
-from tagkit.errors import AudioError
+from tagkit.errors import AudioError, PassingError
 from tagkit.inference.listening import Ears, Heard
 
 #: Tracks that a GPU is given at once: 512 windows, so that its kernels outlast their launches.
@@ -30,12 +30,16 @@ class Task(NamedTuple):
 
 
 class Analysis(NamedTuple):
-    """What came of a task: ``duration`` in seconds and ``results`` by model id, or ``error``."""
+    """What came of a task: ``duration`` in seconds and ``results`` by model id, or ``error``.
+
+    ``passing``: the error need not be the file's own, and is nothing to remember.
+    """
 
     path: Path
     duration: float
     results: dict[str, Heard]
     error: str | None
+    passing: bool = False
 
 
 class Analyser:
@@ -48,6 +52,8 @@ class Analyser:
 
     def analyse(self, tasks: Iterable[Task]) -> Iterator[Analysis]:
         """Yield one analysis a task, in order. A file that cannot be decoded yields its error.
+
+        Raises TagkitError where no file can be decoded, because no process comes up that would.
 
         Closing the generator (or Ctrl-C) abandons what was only being decoded ahead.
         """
@@ -86,7 +92,8 @@ class Analyser:
         said = iter(self.ears.hear(heard, batch[0][0].wanted) if heard else ())
         for (task, _), outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, AudioError):
-                yield Analysis(task.path, 0.0, {}, outcome.message)
+                passing = isinstance(outcome, PassingError)
+                yield Analysis(task.path, 0.0, {}, outcome.message, passing)
             else:
                 yield Analysis(task.path, outcome.duration, next(said), None)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tagkit.audio.windows import Decoded, Hearing
-from tagkit.audio.workers import Worker
+from tagkit.audio.workers import Workers
 from tagkit.errors import AudioError
 from tagkit.library.finding import remote
 
@@ -36,8 +36,7 @@ class Decoder:
 
     def __init__(self, hearings: dict[str, Hearing], most: int) -> None:
         self._hearings = hearings
-        self._most = most
-        self._worker: Worker | None = None
+        self._workers = Workers(1, most)
         self._fetch = ThreadPoolExecutor(AHEAD, thread_name_prefix="fetch")
 
     def hearings(self, task: Task) -> list[Hearing]:
@@ -73,9 +72,7 @@ class Decoder:
         except AudioError as error:
             return error
         try:
-            if self._worker is None or not self._worker.alive:
-                self._worker = Worker()
-            return self._worker.decode(path, self.hearings(task), self._most)
+            return self._workers.submit(path, self.hearings(task)).result()
         except AudioError as error:
             return error
         finally:

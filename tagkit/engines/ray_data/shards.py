@@ -51,19 +51,23 @@ _ABANDONED = 7 * 86400.0  # seconds: what else lies there so long was left by a 
 
 
 class Result(NamedTuple):
-    """What came of a content: ``results`` by model id, or ``error`` for the ``models`` that were asked."""
+    """What came of a content: ``results`` by model id, or ``error`` for the ``models`` that were asked.
+
+    ``passing``: the error need not be the content's own. No shard has such a result.
+    """
 
     key: str
     models: tuple[str, ...]
     duration: float  # seconds
     results: Mapping[str, Said]
     error: str | None
+    passing: bool = False
 
 
 def encode(results: Iterable[Result]) -> bytes:
     """Return the results as a Parquet file."""
     rows: list[dict[str, Any]] = []
-    for key, models, duration, heard, error in results:
+    for key, models, duration, heard, error, _ in results:
         for model in models:
             said = heard.get(model)
             rows.append(
@@ -100,7 +104,7 @@ def _arrays(column: Any) -> Iterator[Any]:
 
 def merge(store: Store, data: bytes) -> None:
     """Take a shard over into the store. Raises StoreError, ValueError."""
-    for key, models, duration, results, error in decode(data):
+    for key, models, duration, results, error, _ in decode(data):
         if error is None:
             store.record(key, results, duration=duration)
         else:
@@ -195,6 +199,6 @@ SUMMARY = pa.schema(
 
 def summary(results: Iterable[Result], name: str, data: bytes | None) -> pa.Table:
     """Return the shard's row."""
-    keys, _, durations, _, errors = zip(*results, strict=True)
+    keys, _, durations, _, errors, _ = zip(*results, strict=True)
     row = {"shard": name, "data": data, "keys": keys, "durations": durations, "errors": errors}
     return pa.Table.from_pylist([row], SUMMARY)

@@ -20,7 +20,7 @@ from tagkit import __version__
 from tagkit.audio.windows import Decoded, Hearing
 from tagkit.engines.ray_data.decoding import Decoder, Task
 from tagkit.engines.ray_data.shards import Result, Shelf, summary
-from tagkit.errors import AudioError, UsageError
+from tagkit.errors import AudioError, PassingError, UsageError
 
 if TYPE_CHECKING:
     from tagkit.inference.listening import Ears
@@ -34,6 +34,7 @@ DECODED = pa.schema(
         ("wanted", pa.list_(pa.string())),
         ("duration", pa.float64()),
         ("error", pa.string()),
+        ("passing", pa.bool_()),
         ("windows", pa.list_(pa.large_binary())),  # float32, a value a hearing
     ]
 )
@@ -65,7 +66,9 @@ class Hear:
         results = []
         for task, decoded in self._decoder.run(tasks(batch)):
             if isinstance(decoded, AudioError):
-                results.append(Result(task.key, task.wanted, 0.0, {}, _reason(decoded)))
+                results.append(
+                    Result(task.key, task.wanted, 0.0, {}, _reason(decoded), _passing(decoded))
+                )
             else:
                 (said,) = self._ears.hear([decoded], task.wanted)
                 results.append(Result(task.key, task.wanted, decoded.duration, said, None))
@@ -92,7 +95,8 @@ class Decode:
     def _row(self, task: Task, decoded: Decoded | AudioError) -> dict[str, Any]:
         row = {"key": task.key, "wanted": task.wanted, "duration": 0.0, "error": None}
         if isinstance(decoded, AudioError):
-            return {**row, "error": _reason(decoded), "windows": []}
+            passing = _passing(decoded)
+            return {**row, "error": _reason(decoded), "passing": passing, "windows": []}
         windows = [decoded.windows[hearing].tobytes() for hearing in self._decoder.hearings(task)]
         return {**row, "duration": decoded.duration, "windows": windows}
 
@@ -123,6 +127,7 @@ class Listen:
                 row["duration"],
                 said.get(row["key"], {}),
                 row["error"],
+                bool(row["passing"]),
             )
             for row in rows
         ]
@@ -165,7 +170,12 @@ def _ears(settings: Settings) -> Ears:
 
 def _kept(shelf: Shelf, results: Iterable[Result]) -> pa.Table:
     results = list(results)
-    return summary(results, *shelf.put(results))
+    # A failure that need not be the file's own is said, and not remembered.
+    return summary(results, *shelf.put(result for result in results if not result.passing))
+
+
+def _passing(error: AudioError) -> bool:
+    return isinstance(error, PassingError)
 
 
 def _reason(error: AudioError) -> str:

@@ -15,7 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tagkit.errors import AudioError, UsageError
+from tagkit.errors import PassingError, UsageError
 
 _SCHEME = "s3:/"
 
@@ -80,7 +80,7 @@ def walk(root: Path) -> Iterator[Object]:
 
 
 def fetch(path: Path, folder: Path) -> Path:
-    """Copy an object into a file of its own in ``folder`` and return it. Raises AudioError."""
+    """Copy an object into a file of its own in ``folder`` and return it. Raises PassingError."""
     target = folder / f"{secrets.token_hex(8)}{path.suffix}"
     try:
         with (
@@ -92,7 +92,7 @@ def fetch(path: Path, folder: Path) -> Path:
     except (OSError, UsageError) as error:
         target.unlink(missing_ok=True)
         said = error.message if isinstance(error, UsageError) else _reason(error)
-        raise AudioError(f"cannot be fetched: {said}", path=url(path)) from error
+        raise PassingError(f"cannot be fetched: {said}", path=url(path)) from error
     return target
 
 
