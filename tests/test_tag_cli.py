@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import mutagen
 import numpy as np
 import pytest
 import soundfile
@@ -87,6 +88,22 @@ def test_a_broken_file_is_named_and_the_rest_is_done(model: Path, music: Path) -
     assert "2 tagged" in done.stderr and "2 failed" in done.stderr
     assert all(open_tags(path).get("mood") for path in good)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "x" * 1_200_000])
+def test_a_tag_that_no_plan_can_carry_fails_its_file_and_no_other(
+    model: Path, music: Path, odd: str
+) -> None:
+    strange, good = library.fill(music, ["flac", "ogg"])
+    tags = mutagen.File(strange)
+    tags["TAGKIT"] = [odd]
+    tags.save()
+    before = strange.read_bytes()
+    done = tag(music, "--model", model, "--write")
+    assert done.exit_code == 1
+    assert "1 tagged" in done.stderr and "1 failed" in done.stderr
+    assert f"failed: {strange}: its fields are odd" in done.stderr
+    assert open_tags(good).get("mood") and strange.read_bytes() == before
 
 
 def test_jsonl_holds_the_decision_and_on_request_every_probability(

@@ -13,9 +13,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tagkit.cli.main import app
+from tagkit.errors import StoreError
 from tagkit.library.layout import Layout, load_layout
 from tagkit.library.payload import audio_digest
 from tagkit.library.plan import Header, save_plan
+from tagkit.library.runs.journal import Journal
 from tagkit.library.saving.safesave import SaveOptions
 from tagkit.library.writer import Writer
 from tests import media
@@ -273,6 +275,35 @@ def test_strip_uses_the_fields_that_the_file_was_written_with(shell, tmp_path):
     shell.tagged(path, layout=layout, theme=["love"])
     assert shell.run("strip", path).exit_code == 0
     assert layout.open(path).get("theme") == []
+
+
+def test_strip_reads_a_run_once_however_many_files_it_wrote(shell, monkeypatch):
+    """To read one counts its writes: once a file, that took hours for 100,000 files."""
+    asked = []
+    read = Journal.run
+    monkeypatch.setattr(
+        Journal, "run", lambda self, number: asked.append(number) or read(self, number)
+    )
+    run = shell.tagged(*(shell.make("flac", seed=seed) for seed in range(4)))
+    assert "4 stripped" in shell.run("strip", shell.music).stderr
+    assert asked == [run]
+
+
+def test_history_shows_a_file_before_it_reads_the_next(shell, monkeypatch):
+    """The half a million of a large run are not held in memory."""
+    paths = [shell.make("flac", seed=seed) for seed in range(3)]
+    run = shell.tagged(*paths)
+    read = Journal.write
+
+    def gone(self, number):
+        found = read(self, number)
+        if found.path == paths[0]:  # the run's last one first, so this is read at the end
+            raise StoreError("the disk is gone")
+        return found
+
+    monkeypatch.setattr(Journal, "write", gone)
+    shown = shell.run("history", run, "--format", "jsonl")
+    assert shown.exit_code == 1 and len(shown.stdout.splitlines()) == 2
 
 
 def plan_of(shell: Shell, *paths: Path, layout: Layout = LAYOUT, **wanted) -> Path:

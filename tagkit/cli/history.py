@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,12 +38,13 @@ def history(
     from tagkit.library.runs.settle import open_journal
 
     with open_journal(journal) as book:
+        rows: Iterable[dict[str, Any]]
         if run is None:
-            rows = [_run_row(book, found) for found in book.runs(limit)]
+            rows = (_run_row(book, found) for found in book.runs(limit))
         elif book.run(run) is None:
             raise UsageError(f"there is no run {run}")
-        else:
-            rows = [_write_row(book.write(number)) for number in book.writes(run)]
+        else:  # one by one: a run may have written half a million
+            rows = (_write_row(book.write(number)) for number in book.writes(run))
         if output is Format.jsonl:
             for row in rows:
                 typer.echo(json.dumps(row))  # ASCII: a name's odd bytes stay readable as \udcXX
@@ -75,7 +77,7 @@ def _write_row(write: Write) -> dict[str, Any]:
     return {"path": str(write.path), "undone": write.undone, "changes": changes}
 
 
-def _print_runs(rows: list[dict[str, Any]]) -> None:
+def _print_runs(rows: Iterable[dict[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -100,7 +102,7 @@ def _local(stamp: str) -> str:
     return datetime.fromisoformat(stamp).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def _print_writes(rows: list[dict[str, Any]]) -> None:
+def _print_writes(rows: Iterable[dict[str, Any]]) -> None:
     for row in rows:
         typer.echo(writing.printable(row["path"]) + ("  (undone)" if row["undone"] else ""))
         for change in row["changes"]:

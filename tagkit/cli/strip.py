@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,17 +32,17 @@ def strip(
 
     tally = writing.Tally()
     options = writing.save_options(keep_mtime=keep_mtime, through_links=through_links, force=force)
-    with open_journal(journal) as book:
-        asked = load_layout(fields) if fields else None
-        with writing.session(book, "strip", options) as session:
-            work = Strip(book, session, tally, asked)
-            found = [
-                item for path in writing.files_below(paths, tally) if (item := work.look(path))
-            ]
-            if not dry_run:
-                writing.confirm(len(found), yes)
-            for change, layout in writing.track(found, "strip"):
-                tally.add(
-                    writing.preview(change, options) if dry_run else work.apply(change, layout)
-                )
-        tally.end("would be stripped" if dry_run else "stripped")
+    with (
+        open_journal(journal) as book,
+        tempfile.TemporaryDirectory(prefix="tagkit-") as folder,
+        writing.session(book, "strip", options) as session,
+    ):
+        work = Strip(book, session, tally, load_layout(fields) if fields else None)
+        waiting = Path(folder) / "plan.jsonl"
+        layouts = work.gather(writing.files_below(paths, tally), waiting)
+        if not dry_run:
+            writing.confirm(len(layouts), yes)
+        found = work.gathered(waiting, layouts)
+        for change, layout in writing.track(found, "strip", total=len(layouts)):
+            tally.add(writing.preview(change, options) if dry_run else work.apply(change, layout))
+    tally.end("would be stripped" if dry_run else "stripped")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tagkit import __version__
 from tagkit.cli import writing
 from tagkit.errors import AudioError, NoWriterError, TagError
 from tagkit.library.change import FileChange
 from tagkit.library.layout import Layout, from_settings
 from tagkit.library.payload import content_key
+from tagkit.library.plan import Header, Plan, carried, save_plan
 from tagkit.library.runs.journal import Journal
 from tagkit.library.runs.session import Session
 from tagkit.library.runs.strip import strip
@@ -26,14 +29,38 @@ class Strip:
         self._session = session
         self._tally = tally
         self._layout = layout  # None: the one of the file's last write, else the default
+        self._of_runs: dict[int, Layout] = {}
 
-    def look(self, path: Path) -> tuple[FileChange, Layout] | None:
+    def gather(self, paths: Iterable[Path], waiting: Path) -> list[Layout]:
+        """Put aside in a plan, ``waiting``, what to strip; return the layout of each of its files.
+
+        It waits on the disk: of half a million files it would not fit in memory.
+        """
+        layouts: list[Layout] = []
+
+        def changes() -> Iterator[FileChange]:
+            for path in paths:
+                if found := self._look(path):
+                    layouts.append(found[1])
+                    yield found[0]
+
+        save_plan(waiting, changes(), Header(__version__, "", {}))
+        return layouts
+
+    def gathered(
+        self, waiting: Path, layouts: Iterable[Layout]
+    ) -> Iterator[tuple[FileChange, Layout]]:
+        """Yield what was put aside."""
+        return zip(Plan(waiting), layouts, strict=True)
+
+    def _look(self, path: Path) -> tuple[FileChange, Layout] | None:
         """Return what to strip from a file, and with which layout; None where there is nothing."""
         try:
             key = content_key(path)
             layout = self._layout or self._last_layout(path, key)
             remembered = self._journal.remembered(path, key)
             change = strip(path, layout.open(path), content=key, remembered=remembered)
+            change = carried(change) if change.changes else change
         except NoWriterError:
             self._tally.add(Outcome(path, "unchanged"))  # tagkit has never written it
             return None
@@ -53,7 +80,12 @@ class Strip:
 
     def _last_layout(self, path: Path, content: str) -> Layout:
         for write in self._journal.history(path, content):
-            run = self._journal.run(write.run)
-            if run is not None:
-                return from_settings(run.settings)
+            return self._layout_of(write.run)
         return Layout()
+
+    def _layout_of(self, number: int) -> Layout:
+        # Asked once a run: to read one counts its writes, and each file of it would count them all.
+        if number not in self._of_runs:
+            run = self._journal.run(number)
+            self._of_runs[number] = from_settings(run.settings) if run else Layout()
+        return self._of_runs[number]

@@ -31,7 +31,7 @@ from tagkit.library.finding.input_list import input_list
 from tagkit.library.finding.paths import Paths
 from tagkit.library.layout import Layout
 from tagkit.library.neighbours import Neighbours, gather
-from tagkit.library.plan import Header, Plan, save_plan
+from tagkit.library.plan import Header, Plan, carried, save_plan
 from tagkit.library.policy import Existing, GenreMode, PolicyOptions, Stamp, propose
 from tagkit.library.runs.journal import Journal
 from tagkit.library.runs.settle import open_journal
@@ -260,7 +260,7 @@ class Tagging:
         self._note(track)
         try:
             tags = self.job.layout.open(track.path)
-            return propose(
+            change = propose(
                 track.path,
                 tags,
                 self._wanted(track),
@@ -269,6 +269,7 @@ class Tagging:
                 remembered=self._open_journal().remembered(track.path, track.content),
                 options=self.job.policy,
             )
+            return carried(change) if change.changes else change
         except NoWriterError as error:
             self._skip(error)
         except TagError as error:

@@ -58,6 +58,7 @@ def _of_paths(
 ) -> list[Target]:
     """Return the last write of each file, or what ``run`` wrote to it."""
     found = []
+    named = set(inputs)
     for path in writing.files_below(inputs, tally):
         try:
             write = last_write(journal, path, content_key(path), run.id if run else None)
@@ -66,7 +67,7 @@ def _of_paths(
             continue
         if write is not None:
             found.append(Target(write.id, path))
-        elif str(path) in inputs:
+        elif str(path) in named:
             tally.add(Outcome(path, "unchanged"))
             writing.say(f"{path}: nothing of tagkit's to take back")
     return found

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tagkit.errors import PlanError
+from tagkit.errors import PlanError, TagError
 from tagkit.files import whole
 from tagkit.library.change import FieldChange, FileChange, Values
 from tagkit.library.fields import DEFAULTS
@@ -120,6 +120,22 @@ def save_plan(file: str | os.PathLike[str], changes: Iterable[FileChange], heade
     except OSError as error:
         raise PlanError(f"cannot be written: {error.strerror}", path=target) from error
     return count
+
+
+def carried(change: FileChange) -> FileChange:
+    """Return a change that a plan can carry. Raises TagError, for one odd file must not end a run.
+
+    Its line would be refused when it is read again: a field holds a NUL, or megabytes.
+    """
+    line = _line(_row(change))
+    try:
+        if len(line) >= _LINE:
+            raise ValueError("its fields hold more than a megabyte")
+        _read(json.loads(line))
+    except ValueError as error:
+        hint = "look at its tag with another program"
+        raise TagError(f"its fields are odd: {error}", path=change.path, hint=hint) from error
+    return change
 
 
 def _line(row: Mapping[str, Any]) -> bytes:
