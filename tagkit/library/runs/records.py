@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-from tagkit.errors import StoreError
 from tagkit.library.change import FieldChange
+from tagkit.library.database_checks import columns
+from tagkit.library.fields import DEFAULTS
 
 Kind: TypeAlias = Literal["tag", "apply", "undo", "strip"]
 State: TypeAlias = Literal["pending", "done", "void"]
@@ -42,41 +44,77 @@ class Write(NamedTuple):
     redo: Path | None
 
 
+_RUN = columns(*(int, str, str, str | None, str, str, str, str), *(int, float))
+_WRITE = columns(*(int, int, bytes, str, str, str, str, str), *(int, int | None, bytes | None))
+
+
 def read_run(row: tuple[Any, ...]) -> Run:
-    """Make a Run of its columns. Raises StoreError where they are damaged."""
-    number, kind, started, finished, command, version, model, settings, files, undone = row
+    """Make a Run of its columns. Raises ValueError where they are not what tagkit writes."""
     try:
-        argv, how = tuple(json.loads(command)), json.loads(settings)
-    except (ValueError, TypeError) as error:
-        raise _damaged(f"run {number}", error) from error
-    return Run(number, kind, started, finished, argv, version, model, how, files, int(undone))
+        number, kind, started, finished, command, version, model, text, files, undone = _RUN(row)
+        datetime.fromisoformat(started).astimezone()  # as it is shown
+        argv, settings = _texts(json.loads(command)), json.loads(text)
+        if kind not in get_args(Kind) or not isinstance(settings, dict):
+            raise ValueError("a run of another kind")
+        return Run(
+            number, kind, started, finished, argv, version, model, settings, files, int(undone)
+        )
+    except _ODD as error:
+        raise ValueError(f"run {row[0]}: {error}") from error
 
 
 def read_write(row: tuple[Any, ...]) -> Write:
-    """Make a Write of its columns. Raises StoreError where they are damaged."""
-    number, run, path, content, container, text, before, state, undone, reverts, redo = row
+    """Make a Write of its columns. Raises ValueError where they are not what tagkit writes."""
     try:
-        rows = json.loads(text)
-        changes = tuple(FieldChange(field, tuple(old), tuple(new)) for field, old, new in rows)
-        snapshots = json.loads(before)
-        where = Path(os.fsdecode(path))
-        copy = Path(os.fsdecode(redo)) if redo is not None else None
-    except (ValueError, TypeError) as error:
-        raise _damaged(f"write {number}", error) from error
-    return Write(
-        id=number,
-        run=run,
-        path=where,
-        content=content,
-        container=container,
-        changes=changes,
-        before=snapshots,
-        state=state,
-        undone=bool(undone),
-        reverts=reverts,
-        redo=copy,
-    )
+        number, run, path, content, container, text, before, state, undone, reverts, redo = _WRITE(
+            row
+        )
+        if state not in get_args(State):
+            raise ValueError(f"{state!r} is no state")
+        return Write(
+            id=number,
+            run=run,
+            path=_path(path),
+            content=content,
+            container=container,
+            changes=_changes(json.loads(text)),
+            before=_snapshots(json.loads(before)),
+            state=state,
+            undone=bool(undone),
+            reverts=reverts,
+            redo=_path(redo) if redo is not None else None,
+        )
+    except _ODD as error:
+        raise ValueError(f"write {row[0]}: {error}") from error
 
 
-def _damaged(what: str, error: Exception) -> StoreError:
-    return StoreError(f"the journal is damaged, in {what}: {error}", hint="move it away to go on")
+_ODD = (ValueError, TypeError, OverflowError, RecursionError)
+
+
+def _path(name: bytes) -> Path:
+    """A path as the writer notes it: resolved. What is not may lead anywhere."""
+    path = Path(os.fsdecode(name))
+    if b"\0" in name or not path.is_absolute() or ".." in path.parts:
+        raise ValueError("not an absolute path")
+    return path
+
+
+def _changes(rows: Any) -> tuple[FieldChange, ...]:
+    changes = tuple(FieldChange(field, _texts(old), _texts(new)) for field, old, new in rows)
+    names = [change.field for change in changes]
+    if len(set(names)) < len(names) or not set(names) <= DEFAULTS.keys():
+        raise ValueError("fields that tagkit does not have")
+    return changes
+
+
+def _snapshots(fields: Any) -> dict[str, str]:
+    if not isinstance(fields, dict):
+        raise ValueError("no fields")
+    _texts(list(fields.values()))
+    return fields
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError("not a list of texts")
+    return tuple(values)
