@@ -123,7 +123,5 @@ class Undo:
 
     def _run(self, write: Write) -> Run:
         if write.run not in self._runs:
-            run = self._journal.run(write.run)
-            assert run is not None, "a foreign key holds it"
-            self._runs[write.run] = run
+            self._runs[write.run] = self._journal.run_of(write)
         return self._runs[write.run]

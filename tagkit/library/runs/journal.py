@@ -68,6 +68,9 @@ _WRITES = (
 )
 
 
+_LAST = (1 << 63) - 1  # number that SQLite can have
+
+
 def default_path() -> Path:
     """Return where the user's journal lies."""
     import platformdirs
@@ -184,11 +187,13 @@ class Journal:
         return self._db.rows(
             f"{_RUNS} GROUP BY r.id HAVING count(w.id) > 0 OR r.finished IS NULL"
             " ORDER BY r.id DESC LIMIT ?",
-            limit,
+            min(limit, _LAST),
             make=read_run,
         )
 
     def run(self, number: int) -> Run | None:
+        if number > _LAST:
+            return None
         return _first(self._db.rows(f"{_RUNS} WHERE r.id = ? GROUP BY r.id", number, make=read_run))
 
     def last_run(self) -> Run | None:
@@ -209,10 +214,15 @@ class Journal:
         )
 
     def write(self, number: int) -> Write:
-        """Return one write. Raises KeyError."""
+        """Return one write, whose number came out of this journal."""
         for found in self._db.rows(f"{_WRITES} WHERE id = ?", number, make=read_write):
             return found
-        raise KeyError(number)
+        raise self._db.damaged(f"there is no write {number}")
+
+    def run_of(self, write: Write) -> Run:
+        if (run := self.run(write.run)) is None:
+            raise self._db.damaged(f"write {write.id} is of no run")
+        return run
 
     def unsettled(self) -> list[Write]:
         """Return the writes of dead runs of which nobody knows yet whether they happened."""
