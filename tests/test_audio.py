@@ -42,7 +42,7 @@ ENCODINGS: dict[str, tuple[str, str, dict[str, str], dict[str, str]]] = {
 EXACT_KINDS = [
     kind for kind in media.KINDS if kind not in ("m4a", "m4a_faststart", "mp4_video", "aac")
 ]
-PLAIN = {"flac", "ogg", "opus", "wav", "aiff"}
+PLAIN = ("flac", "ogg", "opus", "wav", "aiff")
 
 
 def music(seconds: float, rate: int = RATE, channels: int = 2, seed: int = 0) -> np.ndarray:

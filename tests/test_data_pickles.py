@@ -31,6 +31,9 @@ class Evil:
     def __init__(self, function: Any, *arguments: Any) -> None:
         self.call = function, arguments
 
+    def __repr__(self) -> str:
+        return f"{self.call[0].__name__}{self.call[1]}"
+
     def __reduce__(self) -> Any:
         return self.call
 
