@@ -3,7 +3,7 @@ unless the ensemble has a learned combiner."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -56,7 +56,7 @@ def decide(
     heard = (s for s in store.read(paths, ids) if all(name in s.results for name in ids))
     size = len(paths) if ensemble.combine == "rank" else _BATCH
     while batch := list(islice(heard, size)):
-        probabilities = combine(ensemble, [np.stack([s.results[i] for s in batch]) for i in ids])
+        probabilities = combine(ensemble, _said(store, ensemble, ids, [s.results for s in batch]))
         if neighbours is not None and ensemble.combine == "rank":
             _hear_batch(batch, probabilities[:, context.spoken(ensemble.tags)], neighbours)
         yield from _decide(batch, probabilities, ensemble, options, neighbours)
@@ -67,8 +67,27 @@ def _hear(store: Store, ensemble: Ensemble, ids: Sequence[str], neighbours: Neig
     columns = context.spoken(ensemble.tags)
     heard = store.heard(neighbours.contents, ids)
     while batch := list(islice(heard, _BATCH)):
-        outputs = [np.stack([results[name] for _, results in batch]) for name in ids]
+        outputs = _said(store, ensemble, ids, [results for _, results in batch])
         neighbours.hear([content for content, _ in batch], combine(ensemble, outputs)[:, columns])
+
+
+def _said(
+    store: Store,
+    ensemble: Ensemble,
+    ids: Sequence[str],
+    tracks: Sequence[Mapping[str, FloatArray]],
+) -> list[FloatArray]:
+    """Return of each member what it heard (tracks, outputs). Raises StoreError for what is no probability."""
+    said = []
+    for member, name in zip(ensemble.members, ids, strict=True):
+        rows = [results[name] for results in tracks]
+        if {len(row) for row in rows} != {len(member.card.outputs)}:
+            raise store.damaged(f"what {member.card.name} heard has another length")
+        said.append(np.stack(rows))
+        # NaN a network may have said itself.
+        if ((said[-1] < 0) | (said[-1] > 1.001)).any():
+            raise store.damaged(f"what {member.card.name} heard is no probability")
+    return said
 
 
 def _hear_batch(batch: Sequence[Stored], scores: FloatArray, neighbours: Neighbours) -> None:

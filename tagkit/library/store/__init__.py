@@ -105,6 +105,10 @@ class Store:
     def path(self) -> Path:
         return self._db.path
 
+    def damaged(self, what: str) -> StoreError:
+        """Return the error for what somebody found in here that cannot be."""
+        return self._db.damaged(what)
+
     def add_model(self, fingerprint: str, name: str, tags: Sequence[Tag]) -> None:
         """Make a model known; once known it stays as it is."""
         with self._db.transaction():
