@@ -177,6 +177,7 @@ def test_a_killed_run_is_dead_and_its_record_is_not(tmp_path):
     with Journal(path) as journal:
         (left,) = journal.unsettled()
         assert left.path == Path("/m/a.mp3")
+        settle(journal)
     assert not list(tmp_path.glob("*.lock"))
 
 

@@ -519,7 +519,6 @@ def test_without_its_journal_nothing_is_written(library):
     data = path.read_bytes()
     change = library.propose(path)
     run = library.journal.begin("tag", command=[], version="0")
-    library.journal.finish(run)
     library.journal._db.run("DROP TABLE writes")
     with pytest.raises(Exception, match="writes"):
         Writer(library.journal, run, LAYOUT.open).apply(change)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -34,15 +33,15 @@ def strip(
     options = writing.save_options(keep_mtime=keep_mtime, through_links=through_links, force=force)
     with (
         open_journal(journal) as book,
-        tempfile.TemporaryDirectory(prefix="tagkit-") as folder,
         writing.session(book, "strip", options) as session,
     ):
         work = Strip(book, session, tally, load_layout(fields) if fields else None)
-        waiting = Path(folder) / "plan.jsonl"
-        layouts = work.gather(writing.files_below(paths, tally), waiting)
-        if not dry_run:
-            writing.confirm(len(layouts), yes)
-        found = work.gathered(waiting, layouts)
-        for change, layout in writing.track(found, "strip", total=len(layouts)):
-            tally.add(writing.preview(change, options) if dry_run else work.apply(change, layout))
+        waiting, layouts = work.gather(writing.files_below(paths, tally))
+        with closing(waiting):
+            if not dry_run:
+                writing.confirm(len(layouts), yes)
+            found = zip(waiting, layouts, strict=True)
+            for change, layout in writing.track(found, "strip", total=len(layouts)):
+                done = writing.preview(change, options) if dry_run else work.apply(change, layout)
+                tally.add(done)
     tally.end("would be stripped" if dry_run else "stripped")

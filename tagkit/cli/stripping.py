@@ -12,7 +12,7 @@ from tagkit.errors import AudioError, NoWriterError, TagError
 from tagkit.library.change import FileChange
 from tagkit.library.layout import Layout, from_settings
 from tagkit.library.payload import content_key
-from tagkit.library.plan import Header, Plan, carried, save_plan
+from tagkit.library.plan import Header, Waiting, carried
 from tagkit.library.runs.journal import Journal
 from tagkit.library.runs.session import Session
 from tagkit.library.runs.strip import strip
@@ -31,11 +31,8 @@ class Strip:
         self._layout = layout  # None: the one of the file's last write, else the default
         self._of_runs: dict[int, Layout] = {}
 
-    def gather(self, paths: Iterable[Path], waiting: Path) -> list[Layout]:
-        """Put aside in a plan, ``waiting``, what to strip; return the layout of each of its files.
-
-        It waits on the disk: of half a million files it would not fit in memory.
-        """
+    def gather(self, paths: Iterable[Path]) -> tuple[Waiting, list[Layout]]:
+        """Put aside what to strip; return that and the layout of each of its files."""
         layouts: list[Layout] = []
 
         def changes() -> Iterator[FileChange]:
@@ -44,14 +41,7 @@ class Strip:
                     layouts.append(found[1])
                     yield found[0]
 
-        save_plan(waiting, changes(), Header(__version__, "", {}))
-        return layouts
-
-    def gathered(
-        self, waiting: Path, layouts: Iterable[Layout]
-    ) -> Iterator[tuple[FileChange, Layout]]:
-        """Yield what was put aside."""
-        return zip(Plan(waiting), layouts, strict=True)
+        return Waiting(changes(), Header(__version__, "", {})), layouts
 
     def _look(self, path: Path) -> tuple[FileChange, Layout] | None:
         """Return what to strip from a file, and with which layout; None where there is nothing."""

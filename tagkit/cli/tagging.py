@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +30,7 @@ from tagkit.library.finding.input_list import input_list
 from tagkit.library.finding.paths import Paths
 from tagkit.library.layout import Layout
 from tagkit.library.neighbours import Neighbours, gather
-from tagkit.library.plan import Header, Plan, carried, save_plan
+from tagkit.library.plan import Header, Waiting, carried, save_plan
 from tagkit.library.policy import Existing, GenreMode, PolicyOptions, Stamp, propose
 from tagkit.library.runs.journal import Journal
 from tagkit.library.runs.settle import open_journal
@@ -119,9 +118,6 @@ class Tagging:
 
     def __enter__(self) -> Tagging:
         self._store = self._stack.enter_context(Store(self._store_path))
-        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="tagkit-"))
-        # What is to be written waits on the disk: of half a million files it would not fit in memory.
-        self._waiting = Path(folder) / "plan.jsonl"
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -198,11 +194,12 @@ class Tagging:
         if render is not None:
             tracks = render(tracks, self.job.ensemble.tags, every)
         changes = (change for track in tracks if (change := self._change(track)) is not None)
-        save_plan(self._waiting, self._counted(changes, rehearse), self._header())
+        waiting = Waiting(self._counted(changes, rehearse), self._header())
+        self._waiting = self._stack.enter_context(closing(waiting))
 
     def show_changes(self) -> None:
         """Print each file's fields, old → new."""
-        for change in Plan(self._waiting):
+        for change in self._waiting:
             writing.show_change(change)
 
     def say_size(self) -> None:
@@ -214,7 +211,7 @@ class Tagging:
 
     def save(self, target: Path) -> None:
         """Save the plan for ``tagkit apply``."""
-        count = save_plan(target, Plan(self._waiting), self._header())
+        count = save_plan(target, self._waiting, self._header())
         say(f"{target}: {count:,} files; 'tagkit apply {target}' writes them")
 
     def write(self, options: SaveOptions, yes: bool) -> None:
@@ -225,7 +222,7 @@ class Tagging:
         writing.confirm(count, yes)
         job = self.job
         with writing.session(self._open_journal(), "tag", options) as session:
-            for change in writing.track(Plan(self._waiting), "write", total=count):
+            for change in writing.track(self._waiting, "write", total=count):
                 self._count(session.writer(None, job.layout, job.stamp.model).apply(change))
 
     def end(self) -> None:

@@ -15,13 +15,16 @@ only says which field layout made it, to be compared and never to be followed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar, cast
 
 from tagkit.errors import PlanError, TagError
 from tagkit.files import whole
@@ -77,7 +80,7 @@ class Plan:
     def _lines(self) -> Iterator[tuple[int, Any]]:
         number = 0
         try:
-            with self.file.open("rb") as lines:
+            with self._open() as lines:
                 while line := lines.readline(_LINE):
                     number += 1
                     if len(line) == _LINE:
@@ -88,8 +91,37 @@ class Plan:
         except (ValueError, RecursionError) as error:
             raise self._error(number, f"not JSON: {error}") from error
 
+    def _open(self) -> AbstractContextManager[BinaryIO]:
+        return self.file.open("rb")
+
     def _error(self, line: int, message: str, hint: str | None = None) -> PlanError:
         return PlanError(f"line {line}: {message}", path=self.file, hint=hint)
+
+
+class Waiting(Plan):
+    """Changes that wait to be written, on the disk: of half a million files they would not fit in memory.
+
+    The file has no name, so that nothing is left of it however this process ends. Raises PlanError.
+    """
+
+    def __init__(self, changes: Iterable[FileChange], header: Header) -> None:
+        folder = Path(tempfile.gettempdir())
+        try:
+            self._kept = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115
+            count = _write(self._kept, changes, header)
+            self._kept.flush()
+        except OSError as error:
+            raise _unwritten(folder, error) from error
+        super().__init__(folder)
+        self.count = count
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # nobody needs what could not be flushed
+            self._kept.close()
+
+    def _open(self) -> AbstractContextManager[BinaryIO]:
+        self._kept.seek(0)
+        return contextlib.nullcontext(self._kept)
 
 
 def load_plan(file: str | os.PathLike[str]) -> Plan:
@@ -108,18 +140,11 @@ def save_plan(file: str | os.PathLike[str], changes: Iterable[FileChange], heade
     Files without changes are left out. Raises PlanError where it cannot be written.
     """
     target = Path(file)
-    count = 0
-    first = {"tagkit-plan": VERSION, "version": header.version, "model": header.model}
     try:
         with whole(target) as out:
-            out.write(_line({**first, "settings": dict(header.settings)}))
-            for change in changes:
-                if change.changes:
-                    out.write(_line(_row(change)))
-                    count += 1
+            return _write(out, changes, header)
     except OSError as error:
-        raise PlanError(f"cannot be written: {error.strerror}", path=target) from error
-    return count
+        raise _unwritten(target, error) from error
 
 
 def carried(change: FileChange) -> FileChange:
@@ -136,6 +161,21 @@ def carried(change: FileChange) -> FileChange:
         hint = "look at its tag with another program"
         raise TagError(f"its fields are odd: {error}", path=change.path, hint=hint) from error
     return change
+
+
+def _write(out: BinaryIO, changes: Iterable[FileChange], header: Header) -> int:
+    first = {"tagkit-plan": VERSION, "version": header.version, "model": header.model}
+    out.write(_line({**first, "settings": dict(header.settings)}))
+    count = 0
+    for change in changes:
+        if change.changes:
+            out.write(_line(_row(change)))
+            count += 1
+    return count
+
+
+def _unwritten(target: Path, error: OSError) -> PlanError:
+    return PlanError(f"cannot be written: {error.strerror}", path=target)
 
 
 def _line(row: Mapping[str, Any]) -> bytes:

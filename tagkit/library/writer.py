@@ -59,7 +59,7 @@ class Writer:
         self.run = run
         self._open = open_tags
         self._options = options
-        self._swept: set[Path] = set()
+        self._entered: set[Path] = set()
 
     def apply(self, change: FileChange, *, reverts: int | None = None) -> Outcome:
         """Write one file, or say why not. ``reverts`` is the journal's write that is taken back.
@@ -80,7 +80,7 @@ class Writer:
     def _write(self, change: FileChange, reverts: int | None) -> bool:
         with os_errors(change.path):
             path = change.path.resolve(strict=True)  # a symlink stays one; its target is written
-            self._sweep(path.parent)
+            self._enter(path.parent)
         with safesave.copied(path, self._options) as copy, _about(path):
             original = self._open(path)
             if is_written(original, change):
@@ -107,12 +107,15 @@ class Writer:
                 if copy.state == "done":
                     self._journal.done(write)
                 elif copy.state == "waiting":
+                    copy.discard()  # first: what the journal calls void has left nothing
                     self._journal.void(write)
 
-    def _sweep(self, folder: Path) -> None:
-        if folder not in self._swept:
+    def _enter(self, folder: Path) -> None:
+        """Remove what dead runs left in a folder, and note that something of this one's may be left there."""
+        if folder not in self._entered:
             tempfiles.sweep(folder)
-            self._swept.add(folder)
+            self._journal.note(self.run, folder)
+            self._entered.add(folder)
 
     def _edit(self, copy: Copy, original: TagFile, change: FileChange) -> None:
         """Edit the copy's tag, and prove that nothing but the asked-for fields is different."""

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -68,3 +69,23 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run ``tagkit`` to its end."""
     return finish(start(home, *arguments, before=before, environment=environment), seconds)
+
+
+def call(
+    home: Path, *arguments: object, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Do what ``run`` does in this process, without the half second that a start takes."""
+    from typer.testing import CliRunner
+
+    from tagkit.cli.main import app
+
+    words = list(map(str, arguments))
+    settings = library.environment(home) | dict(environment or {})
+    tempfile.tempdir = None  # it is remembered from the last environment
+    try:
+        done = CliRunner().invoke(app, words, env=settings)
+    finally:
+        tempfile.tempdir = None
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)

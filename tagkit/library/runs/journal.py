@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,6 +133,25 @@ class Journal:
         """Whether some process is still at work on this run."""
         with self._file_errors():
             return self._locks.is_alive(run)
+
+    def note(self, run: int, folder: Path) -> None:
+        """Remember where this run makes temporary files, for those who come after it if it dies."""
+        with self._file_errors():
+            self._locks.note(run, folder)
+
+    def bury(self, clean: Callable[[Path], bool]) -> None:
+        """Have ``clean`` look after the folders of dead runs, until it has said of each that it is clean."""
+        with self._file_errors():
+            self._locks.bury(clean)
+
+    def is_over(self, redo: Path) -> bool:
+        """Whether a copy at this path was one of a write that has long been settled."""
+        found = self._db.rows(
+            "SELECT state FROM writes WHERE redo = ?",
+            os.fsencode(redo),
+            make=lambda row: str(row[0]),
+        )
+        return bool(found) and "pending" not in found
 
     def pending(
         self,

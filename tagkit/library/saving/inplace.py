@@ -1,7 +1,7 @@
 """Give a file with several names (hard links) new bytes under all of them: in place, and safe from a kill.
 
 There is no atomic way to do that, so the finished copy stays beside the file until it is over. Who
-finds it after a crash (:mod:`tagkit.library.runs.settle`) copies it once more; the bytes only ever come
+finds it after a crash (:mod:`tagkit.library.runs.torn`) copies it once more; the bytes only ever come
 from a file that is whole.
 """
 
@@ -13,12 +13,22 @@ import sys
 from pathlib import Path
 
 from tagkit.errors import SaveError
+from tagkit.library.saving import tempfiles
 
 SUFFIX = ".redo"
 
 
+def is_copy_for(target: Path, redo: Path) -> bool:
+    """Whether a copy of ours lies at ``redo``: beside the file, and named as only tagkit names one."""
+    named = redo.parent == target.parent and tempfiles.is_ours(redo.name) and redo.suffix == SUFFIX
+    return named and redo.is_file() and not redo.is_symlink()
+
+
 def reserve(target: Path, size: int) -> None:
-    """Get the room for ``size`` bytes, before one of the file's own is changed. Raises OSError."""
+    """Get the room for ``size`` bytes, before one of the file's own is changed.
+
+    Raises OSError; the file has its old size then, if that could be brought back.
+    """
     with target.open("r+b") as file:
         had = os.fstat(file.fileno()).st_size
         if size > had and sys.platform == "linux":
@@ -30,7 +40,7 @@ def reserve(target: Path, size: int) -> None:
 
 
 def complete(target: Path, redo: Path) -> None:
-    """Copy the bytes of ``redo`` over those of ``target``, durably, and remove it.
+    """Copy the bytes of ``redo`` over those of ``target``, durably, with its mtime, and remove it.
 
     Nothing happens where it is not there: then this never began, or has ended. Raises SaveError.
     """
@@ -48,4 +58,6 @@ def _overwrite(target: Path, source: Path) -> None:
         shutil.copyfileobj(new, old, 1 << 20)
         old.truncate()
         old.flush()
+        found = os.fstat(new.fileno())
+        os.utime(old.fileno(), ns=(found.st_atime_ns, found.st_mtime_ns))
         os.fsync(old.fileno())

@@ -60,6 +60,17 @@ class Copy:
         """Where the copy lies while a file with several names is overwritten; None: it is replaced."""
         return self.temp.with_suffix(inplace.SUFFIX) if self.before.st_nlink > 1 else None
 
+    def dress(self) -> None:
+        """Give the copy the original's attributes. Raises SkipError where it cannot have them."""
+        with os_errors(self.original):
+            lost = attributes.carry(self.attributes, self.temp)
+        if lost and not self.options.force:
+            raise SkipError(
+                f"a new file here could not be given its {', '.join(lost)}",
+                path=self.original,
+                hint="--force writes it without",
+            )
+
     def fill(self) -> None:
         """Give the copy the original's bytes. Raises SaveError."""
         with os_errors(self.original):
@@ -88,11 +99,24 @@ class Copy:
                     hint="run again",
                 )
             if self.redo is None:
-                self.temp.replace(self.original)
+                self._replace()
                 self.state = "done"
                 self._make_durable()
             else:
                 self._overwrite(self.redo)
+
+    def discard(self) -> None:
+        """Remove the copy, unless it has taken the original's place or a torn file needs it."""
+        if self.state == "waiting":
+            _remove(self.temp)
+
+    def _replace(self) -> None:
+        try:
+            self.temp.replace(self.original)
+        except OSError:
+            # A network file system may fail to hear that it was done, and say that it was not.
+            if not tempfiles.is_same(self.original, self.fd):
+                raise
 
     def _make_durable(self) -> None:
         try:
@@ -107,12 +131,15 @@ class Copy:
         self.temp.rename(redo)
         self.temp = redo
         fsync_folder(redo.parent)
-        inplace.reserve(self.original, redo.stat().st_size)
         self.state = "torn"
+        try:
+            inplace.reserve(self.original, redo.stat().st_size)
+        except OSError:
+            if self.original.stat().st_size == self.before.st_size:
+                self.state = "waiting"
+            raise
         inplace.complete(self.original, redo)
         self.state = "done"
-        if self.options.keep_mtime:
-            os.utime(self.original, ns=(self.before.st_atime_ns, self.before.st_mtime_ns))
 
 
 @contextlib.contextmanager
@@ -123,22 +150,18 @@ def copied(path: Path, options: SaveOptions) -> Iterator[Copy]:
     cannot be carried over; SaveError where it is read-only, gone, or the disk has no room.
     """
     guard.preflight(path, through_links=options.through_links)
-    with guard.alone(path) as before, _temporary(path) as (temp, fd):
+    with guard.alone(path) as before:
         with os_errors(path):
             wanted = attributes.read(path)
-            lost = attributes.carry(wanted, temp)
-            if lost and not options.force:
-                raise SkipError(
-                    f"a new file here could not be given its {', '.join(lost)}",
-                    path=path,
-                    hint="--force writes it without",
-                )
+            temp, fd = tempfiles.create(path.parent)
         copy = Copy(path, temp, before, wanted, options, fd)
         try:
+            copy.dress()
             yield copy
         finally:
-            if copy.state != "torn":
-                _remove(copy.temp)
+            copy.discard()
+            with contextlib.suppress(OSError):  # all that counts has been fsynced
+                os.close(fd)
 
 
 def fsync_folder(folder: Path) -> None:
@@ -151,19 +174,6 @@ def fsync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(fd)
-
-
-@contextlib.contextmanager
-def _temporary(path: Path) -> Iterator[tuple[Path, int]]:
-    """Yield an empty file beside ``path`` and its descriptor; both are gone afterwards."""
-    with os_errors(path):
-        temp, fd = tempfiles.create(path.parent)
-    try:
-        yield temp, fd
-    finally:
-        _remove(temp)
-        with contextlib.suppress(OSError):  # all that counts has been fsynced
-            os.close(fd)
 
 
 def _remove(temp: Path) -> None:
