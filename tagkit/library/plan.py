@@ -108,8 +108,12 @@ class Waiting(Plan):
         folder = Path(tempfile.gettempdir())
         try:
             self._kept = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115
-            count = _write(self._kept, changes, header)
-            self._kept.flush()
+            try:
+                count = _write(self._kept, changes, header)
+                self._kept.flush()
+            except BaseException:  # of whoever makes the changes, too
+                self.close()
+                raise
         except OSError as error:
             raise _unwritten(folder, error) from error
         super().__init__(folder)
