@@ -6,18 +6,15 @@ What a file without a writer is, and why, is in the message of its NoWriterError
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
-from mutagen import MutagenError
-
 from tagkit.errors import AudioError, NoWriterError, TagError
 from tagkit.library import payload
 from tagkit.library.containers import apev2, asf, flac, id3, mp4, vorbis
-from tagkit.library.containers.base import Native, TagFile, TagOptions
-from tagkit.library.containers.splice import Broken, NoWriter
+from tagkit.library.containers.base import BROKEN, Native, TagFile, TagOptions
+from tagkit.library.containers.splice import NoWriter
 from tagkit.library.fields import FieldMap
 
 __all__ = ["STRATEGIES", "TagFile", "TagOptions", "open_tags"]
@@ -36,12 +33,6 @@ STRATEGIES: dict[str, Callable[[BinaryIO, TagOptions], Sequence[Native]]] = {
     "musepack": apev2.open_ape,
     "asf": asf.open_asf,
 }
-
-# What a parser can stumble over in a file that is not what it says.
-_BROKEN = (
-    *(Broken, MutagenError, struct.error, EOFError),
-    *(ValueError, IndexError, KeyError, OverflowError, RecursionError),
-)
 
 
 def open_tags(
@@ -82,5 +73,5 @@ def _opened(path: str, mode: str) -> Iterator[BinaryIO]:
         raise NoWriterError(str(error), path=path, hint=error.hint) from error
     except OSError as error:
         raise TagError(f"cannot use the tag: {error.strerror or error}", path=path) from error
-    except _BROKEN as error:
+    except BROKEN as error:
         raise TagError(f"broken: {error or type(error).__name__}", path=path) from error

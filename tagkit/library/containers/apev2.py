@@ -12,7 +12,15 @@ from typing import BinaryIO, NamedTuple
 
 from tagkit.library.containers import id3v2
 from tagkit.library.containers.base import Item, Native, TagOptions
-from tagkit.library.containers.splice import Broken, NoWriter, digest_at, read_at, size_of, splice
+from tagkit.library.containers.splice import (
+    Broken,
+    NoWriter,
+    digest_at,
+    read_at,
+    refuse_large,
+    size_of,
+    splice,
+)
 
 _MAGIC = b"APETAGEX"
 VERSION = 2000  # of APEv2
@@ -45,11 +53,14 @@ def find(file: BinaryIO) -> Found | None:
     version, size, count, flags = struct.unpack("<IIII", footer[8:24])
     if not _EDGE <= size <= end or count > _MOST_ITEMS:
         raise Broken("its APE tag declares a size that cannot be")
+    refuse_large(size)
     start = end - size
     body = read_at(file, start, size - _EDGE)
     if start >= _EDGE and read_at(file, start - _EDGE, 8) == _MAGIC:
         start -= _EDGE
         flags |= _HAS_HEADER
+    if start >= _EDGE and read_at(file, start - _EDGE, 8) == _MAGIC:  # its footer, or header
+        raise NoWriter("it has two APE tags, one behind the other")
     return Found(version, start, end - start, flags, _items(body, count))
 
 

@@ -14,7 +14,15 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from tagkit.library.containers.base import Item, Native, TagOptions
-from tagkit.library.containers.splice import SOMETHING_IN_FRONT, Broken, NoWriter, read_at, splice
+from tagkit.library.containers.splice import (
+    SOMETHING_IN_FRONT,
+    Broken,
+    NoWriter,
+    read_at,
+    refuse_large,
+    refuse_many,
+    splice,
+)
 
 
 def _guid(text: str) -> bytes:
@@ -35,7 +43,6 @@ _LIBRARY = _guid("44231C94-9498-49D1-A141-1D134E457054")
 _OBJECT = 24  # bytes of an object's GUID and size
 _HEADER = 30  # of the header object: and a count, and two reserved bytes
 _EXTENSION_HEADER = 22  # before the objects inside the header extension; ends in their size
-_LARGEST = 1 << 28  # a header: pictures of 50 MB exist, larger ones do not
 _UNICODE, _NUMBERS = 0, range(2, 6)  # types of a value: text; a flag, and numbers of several sizes
 _FLAG = "wm/iscompilation"
 _CONTENT_HEADER = 10  # bytes: the lengths of title, author, copyright, description and rating
@@ -55,8 +62,9 @@ class Asf(Native):
         if head[:16] != _HEADER_OBJECT:
             raise NoWriter(SOMETHING_IN_FRONT)
         self._size, count = struct.unpack_from("<QI", head, 16)
-        if not _HEADER <= self._size <= _LARGEST:
+        if self._size < _HEADER:
             raise Broken("its header declares a size that cannot be")
+        refuse_large(self._size)
         self._objects = list(_objects(read_at(file, _HEADER, self._size - _HEADER)))
         if len(self._objects) != count:
             raise Broken("its header holds another number of objects than it says")
@@ -67,7 +75,7 @@ class Asf(Native):
             return [item.raw.decode("utf-16-le", "replace").rstrip("\0")]
         kind, data = _value(item)
         if kind in _NUMBERS and item.name.casefold() == _FLAG:
-            return [str(int.from_bytes(data, "little"))]
+            return [str(int(any(data)))]
         if kind != _UNICODE:
             return []
         return [data.decode("utf-16-le", "replace").rstrip("\0")]
@@ -103,7 +111,7 @@ class Asf(Native):
 
 
 def _objects(data: bytes) -> Iterator[Object]:
-    at = 0
+    at = count = 0
     while at < len(data):
         if at + _OBJECT > len(data):
             raise Broken("its header ends in the middle of an object")
@@ -111,7 +119,8 @@ def _objects(data: bytes) -> Iterator[Object]:
         if size < _OBJECT or at + size > len(data):
             raise Broken("an object of its header reaches beyond the header")
         yield Object(data[at : at + 16], data[at + _OBJECT : at + size])
-        at += size
+        at, count = at + size, count + 1
+        refuse_many(count)
 
 
 def _rendered(objects: Sequence[Object]) -> bytes:

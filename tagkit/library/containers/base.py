@@ -13,11 +13,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
+
+from mutagen import MutagenError
 
 from tagkit.errors import TagError
 from tagkit.library.containers.splice import Broken
@@ -25,6 +28,13 @@ from tagkit.library.fields import DEFAULTS, MARKER, FieldMap
 
 _UNSAFE = ";/,"  # Navidrome splits moods and genres on these
 _DIGEST_ABOVE = 1024  # bytes: larger foreign items are given by their hash
+_LONGEST_FIELD = 1 << 22  # bytes of one field: what is longer is no list of labels
+
+# What a parser can stumble over in a file that is not what it says.
+BROKEN = (
+    *(Broken, MutagenError, struct.error, EOFError),
+    *(ValueError, IndexError, KeyError, OverflowError, RecursionError),
+)
 
 
 @dataclass(frozen=True)
@@ -104,11 +114,16 @@ class TagFile:
     def get(self, field: str) -> list[str]:
         """Return the values of a logical field; [] where absent or empty. Raises TagError."""
         found: dict[str, None] = {}  # an ordered set: two tags of a file often say the same
+        length = 0
         try:
             for tag, item in self._items(field):
-                found.update(dict.fromkeys(value for value in tag.values(item) if value))
-        except Broken as error:  # what the file calls one item is none
-            raise TagError(f"broken: {error}", path=self._path) from error
+                values = [value for value in tag.values(item) if value]
+                length += sum(map(len, values))
+                if length > _LONGEST_FIELD:  # a compressed frame can be a thousand times its size
+                    raise Broken(f"its {field} is longer than any list of labels")
+                found.update(dict.fromkeys(values))
+        except BROKEN as error:  # what the file calls one item is none
+            raise TagError(f"broken: {error or type(error).__name__}", path=self._path) from error
         return list(found)
 
     def set(self, field: str, values: Sequence[str]) -> None:
@@ -128,8 +143,9 @@ class TagFile:
         for tag in self._tags:
             names = self._names(tag, field)
             wanted = self._targets(tag, names) if values else []
-            first = next((i for i, item in enumerate(tag.items) if _is(item, names)), None)
-            kept = [item for item in tag.items if not _is(item, names)]
+            is_one = _called(names)
+            first = next((i for i, item in enumerate(tag.items) if is_one(item)), None)
+            kept = [item for item in tag.items if not is_one(item)]
             made = [item for name in wanted for item in tag.make(_spelling(tag, name), values)]
             at = len(kept) if first is None else first
             tag.items = kept[:at] + made + kept[at:]
@@ -161,9 +177,9 @@ class TagFile:
             self._put(field, values)
             return
         for tag in self._tags:
-            names = self._names(tag, field)
-            back = [item for layout, item in rows if layout == tag.layout and _is(item, names)]
-            tag.items = [item for item in tag.items if not _is(item, names)] + back
+            is_one = _called(self._names(tag, field))
+            back = [item for layout, item in rows if layout == tag.layout and is_one(item)]
+            tag.items = [item for item in tag.items if not is_one(item)] + back
 
     def foreign(self, changing: Collection[str] | None = None) -> dict[str, bytes]:
         """Return every field but the ``changing`` logical ones (by default: all logical ones), and
@@ -175,9 +191,9 @@ class TagFile:
         found: dict[str, bytes] = {}
         counts: dict[str, int] = {}
         for tag in self._tags:
-            ours = [name for field in fields for name in self._names(tag, field)]
+            is_ours = _called(name for field in fields for name in self._names(tag, field))
             for item in tag.items:
-                if not _is(item, ours):
+                if not is_ours(item):
                     counts[item.name] = number = counts.get(item.name, 0) + 1
                     found[f"{tag.label}:{item.name}#{number}"] = _short(item.raw)
         with self._opened("rb") as file:
@@ -204,11 +220,12 @@ class TagFile:
         found = []
         for tag in self._tags:
             for name in self._names(tag, field):
-                found += [(tag, item) for item in tag.items if _is(item, (name,))]
+                is_one = _called((name,))
+                found += [(tag, item) for item in tag.items if is_one(item)]
         return found
 
     def _targets(self, tag: Native, names: Sequence[str]) -> list[str]:
-        present = [name for name in names if any(_is(item, (name,)) for item in tag.items)]
+        present = [name for name in names if any(map(_called((name,)), tag.items))]
         if tag.follows:
             return [names[0]] if present else []
         also = [name for name in names[1:] if name in present and name != "gnre"]
@@ -217,15 +234,16 @@ class TagFile:
         return [names[0], *also]
 
 
-def _is(item: Item, names: Sequence[str]) -> bool:
-    """Whether an item goes by one of the names; case never tells two fields apart."""
-    return item.name.casefold() in {name.casefold() for name in names}
+def _called(names: Iterable[str]) -> Callable[[Item], bool]:
+    """Return whether an item goes by one of the names; case never tells two fields apart."""
+    folded = {name.casefold() for name in names}
+    return lambda item: item.name.casefold() in folded
 
 
 def _spelling(tag: Native, name: str) -> str:
     """Return the name to write. A ``TXXX`` stays as the tag spells it, if in one way: Picard finds its
     ``TXXX:mood`` of ID3v2.3 by that alone."""
-    found = {item.name for item in tag.items if _is(item, (name,))}
+    found = {item.name for item in filter(_called((name,)), tag.items)}
     return found.pop() if name.startswith("TXXX:") and len(found) == 1 else name
 
 

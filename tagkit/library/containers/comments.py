@@ -10,7 +10,7 @@ import struct
 from collections.abc import Sequence
 
 from tagkit.library.containers.base import Item, Native
-from tagkit.library.containers.splice import Broken
+from tagkit.library.containers.splice import Broken, refuse_many
 
 
 def parse(data: bytes) -> tuple[bytes, list[Item], bytes]:
@@ -22,6 +22,7 @@ def parse(data: bytes) -> tuple[bytes, list[Item], bytes]:
     at, items = at + 4, []
     if count > (len(data) - at) // 4:
         raise Broken("it promises more comments than there is room for")
+    refuse_many(count)
     for _ in range(count):
         raw, at = _sized(data, at)
         name, equals, _ = raw.partition(b"=")

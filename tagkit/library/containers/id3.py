@@ -17,10 +17,18 @@ from tagkit.library.containers import apev2, id3v2
 from tagkit.library.containers.base import Item, Native, TagOptions
 from tagkit.library.containers.chunks import ChunkHome
 from tagkit.library.containers.dsf import DsfHome
-from tagkit.library.containers.splice import NoWriter, digest_at, read_at, size_of, splice
+from tagkit.library.containers.splice import (
+    NoWriter,
+    digest_at,
+    read_at,
+    refuse_large,
+    size_of,
+    splice,
+)
 
 # The marker and the probabilities may contain what the user chose as a separator.
 _OWN_NAMES, _OWN_JOINT = "txxx:tagkit", "; "
+_LONGEST_GENRE = 1024  # characters in which a number may be
 _NO_TAG = b"ID3\4\0\0\0\0\0\0"
 
 
@@ -64,6 +72,7 @@ class Id3(Native):
     def __init__(self, file: BinaryIO, home: Home, options: TagOptions) -> None:
         self._home = home
         self._separator = options.v23_separator
+        refuse_large(home.room)
         data = read_at(file, home.offset, home.room) if home.room else _NO_TAG
         if data[3] == 2 and options.upgrade_id3:
             data = _upgraded(data)
@@ -74,16 +83,14 @@ class Id3(Native):
     def _name(self, identifier: str, raw: bytes) -> str:
         if identifier != "TXXX":
             return identifier
-        found = self._strings(raw)
-        return f"TXXX:{found[0]}" if found else "TXXX"
-
-    def _strings(self, raw: bytes) -> list[str]:
-        return id3v2.strings(raw, self.version, self._unsynchronised)
+        found = id3v2.first_string(raw, self.version, self._unsynchronised)
+        return "TXXX" if found is None else f"TXXX:{found}"
 
     def values(self, item: Item) -> list[str]:
-        found = self._strings(item.raw)[1 if item.name.startswith("TXXX") else 0 :]
+        found = id3v2.strings(item.raw, self.version, self._unsynchronised)
+        found = found[1 if item.name.startswith("TXXX") else 0 :]
         if item.name == "TCON":
-            found = list(TCON(encoding=3, text=found).genres)  # "(17)" and "17" are Rock
+            found = [genre for text in found for genre in _genres(text)]
         if self.version == 3:
             # What "; " once joined comes apart again, whatever the separator is today.
             separators = {self._joint(item.name).strip() or _OWN_JOINT, ";"}
@@ -111,6 +118,12 @@ class Id3(Native):
 
     def blocks(self, file: BinaryIO) -> dict[str, bytes]:
         return self._home.blocks(file)
+
+
+def _genres(text: str) -> list[str]:
+    """Return genres by their names: "(17)" and "17" are Rock."""
+    # Python makes no number of thousands of digits.
+    return [text] if len(text) > _LONGEST_GENRE else list(TCON(encoding=3, text=[text]).genres)
 
 
 def _upgraded(data: bytes) -> bytes:

@@ -14,13 +14,14 @@ import zlib
 from collections.abc import Sequence
 from typing import BinaryIO, NamedTuple
 
-from tagkit.library.containers.splice import Broken, NoWriter, read_at, size_of
+from tagkit.library.containers.splice import Broken, NoWriter, read_at, refuse_many, size_of
 
 HEADER = 10
-_MOST_STACKED = 8
+_MOST_STACKED = 64  # as in payload.edges
 _MOST = 1 << 28  # bytes of a tag: sizes have four times seven bits
 _PADDING = 1024  # bytes left free after a tag that had to grow
-_LONGEST_TEXT = 1 << 20  # a compressed frame that grows beyond is no text of ours
+_LONGEST_TEXT = 1 << 20  # bytes: what is longer is no text of ours, be it compressed or not
+_LONGEST_NAME = 1024
 
 _UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10
 _ID = re.compile(rb"[A-Z0-9]{3}[A-Z0-9 \0]")
@@ -100,9 +101,21 @@ def frame(version: int, identifier: str, text: str) -> bytes:
     return identifier.encode() + size + b"\0\0" + body
 
 
+def first_string(raw: bytes, version: int, unsynchronised: bool) -> str | None:
+    """Return the name of a TXXX frame; None where it has none. A name is not longer than a name is."""
+    found = _strings(_content(raw, version, unsynchronised, _LONGEST_NAME))
+    return found[0] if found else None
+
+
 def strings(raw: bytes, version: int, unsynchronised: bool) -> list[str]:
-    """Return the strings of a text or TXXX frame; [] for what holds no readable text."""
-    body = _content(raw, version, unsynchronised)
+    """Return the strings of a text or TXXX frame; [] for what holds no readable text. Raises Broken."""
+    body = _content(raw, version, unsynchronised, _LONGEST_TEXT + 1)
+    if len(body) > _LONGEST_TEXT:  # and not the half of it, which would be written back
+        raise Broken("a frame of its ID3 tag is longer than any list of labels")
+    return _strings(body)
+
+
+def _strings(body: bytes) -> list[str]:
     if not body or body[0] > 3:
         return []
     parts = _split(body[1:], wide=body[0] in (1, 2))
@@ -125,19 +138,23 @@ def _split(data: bytes, *, wide: bool) -> list[bytes]:
     if not wide:
         parts = data.split(b"\0")
     else:
-        parts, start = [], 0
-        for at in range(0, len(data) - 1, 2):
-            if data[at : at + 2] == b"\0\0":
-                parts.append(data[start:at])
-                start = at + 2
+        parts, start, at = [], 0, data.find(b"\0\0")
+        while at >= 0:
+            if at % 2:  # the halves of two characters
+                at = data.find(b"\0\0", at + 1)
+                continue
+            parts.append(data[start:at])
+            start = at + 2
+            at = data.find(b"\0\0", start)
         parts.append(data[start:])
     while len(parts) > 1 and not parts[-1]:
         parts.pop()
     return parts
 
 
-def _content(raw: bytes, version: int, unsynchronised: bool) -> bytes:
-    """Return a frame's content as the standard means it; b"" where it is encrypted or broken."""
+def _content(raw: bytes, version: int, unsynchronised: bool, longest: int) -> bytes:
+    """Return the first bytes of a frame's content as the standard means it; b"" where it is encrypted
+    or broken."""
     flags, data = raw[9], raw[HEADER:]
     if version == 3:
         compressed, encrypted, grouped = flags & 0x80, flags & 0x40, flags & 0x20
@@ -150,9 +167,9 @@ def _content(raw: bytes, version: int, unsynchronised: bool) -> bytes:
     if encrypted:
         return b""
     if not compressed:
-        return data
+        return data[:longest]
     try:
-        return zlib.decompressobj().decompress(data, _LONGEST_TEXT)
+        return zlib.decompressobj().decompress(data, longest)
     except zlib.error:
         return b""
 
@@ -178,6 +195,7 @@ def _walk(body: bytes, *, plain: bool) -> list[tuple[str, bytes]]:
         if end > len(body):
             raise Broken("a frame of its ID3 tag reaches beyond the tag")
         frames.append((identifier.decode("ascii"), body[at:end]))
+        refuse_many(len(frames))
         at = end
     if body[at:].strip(b"\0"):  # whoever takes it for padding may drop the frames of a misread size
         raise Broken("its ID3 tag holds bytes behind its frames")

@@ -22,6 +22,8 @@ from tagkit.library.containers.splice import (
     NoWriter,
     digest_at,
     read_at,
+    refuse_large,
+    refuse_many,
     size_of,
 )
 
@@ -60,6 +62,9 @@ class Mp4(Native):
         self._udta = self._moov.only(b"udta")
         self._meta = self._udta.only(b"meta") if self._udta else None
         self._ilst = self._meta.only(b"ilst") if self._meta else None
+        if self._ilst:
+            refuse_large(self._ilst.size)
+            refuse_many(len(self._ilst.children))
         if self._meta and not self._ilst and not self._meta.children:
             raise Broken("its meta box is not one that iTunes would write")
         items = []
@@ -74,7 +79,7 @@ class Mp4(Native):
         if item.name == "gnre":
             return [genre for data in found if (genre := _numbered(data[8:]))]
         if item.name == "cpil":  # a flag
-            return [str(int.from_bytes(data[8:], "big")) for data in found]
+            return [str(int(any(data[8:]))) for data in found]
         return [_decode(data) for data in found]
 
     def make(self, name: str, values: Sequence[str]) -> list[Item]:

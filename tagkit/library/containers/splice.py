@@ -21,7 +21,22 @@ class NoWriter(Exception):  # noqa: N818 - likewise, turned into NoWriterError
         self.hint = hint
 
 
+# A tag is held in memory several times over while it is changed and proven. What is larger was made to
+# be in the way, not to be read: covers of 50 MB exist, and lists of some hundred fields.
+MOST_BYTES = 80 << 20
+MOST_ITEMS = 10_000
+
 SOMETHING_IN_FRONT = "something stands in front of its own header"
+
+
+def refuse_large(size: int) -> None:
+    if size > MOST_BYTES:
+        raise NoWriter(f"tags of more than {MOST_BYTES >> 20} MiB are not written")
+
+
+def refuse_many(count: int) -> None:
+    if count > MOST_ITEMS:
+        raise NoWriter(f"tags of more than {MOST_ITEMS:,} fields are not written")
 
 
 def size_of(file: BinaryIO) -> int:
