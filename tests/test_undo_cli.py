@@ -124,6 +124,23 @@ def test_undo_of_an_earlier_run_leaves_the_later_one_its_claims(shell):
     assert LAYOUT.open(path).get("theme") == ["summer"]
 
 
+@pytest.mark.parametrize("again", [{"mood": ["sad"]}, {"mood": ["sad"], "theme": ["summer"]}])
+def test_an_undo_that_came_too_early_can_be_finished_after_the_later_run(shell, again):
+    """What a later run has written anew is left, and is still the first one's when that is taken back."""
+    path = shell.make()
+    before = everything(path)
+    first = shell.tagged(path, mood=["happy"], theme=["love"])
+    later = shell.tagged(path, **again)
+    early = shell.run("undo", first)
+    assert early.exit_code == 0
+    assert f"left: {path}: its mood was written by the later run {later}" in early.stderr
+    assert LAYOUT.open(path).get("mood") == ["sad"]
+    for _ in range(2):
+        assert shell.run("undo").exit_code == 0
+    assert everything(path) == before
+    assert shell.run("undo").exit_code == 2
+
+
 def test_undo_finds_a_file_that_was_moved_and_retagged(shell, tmp_path):
     path, other = shell.make(seed=1), shell.make(seed=2)
     before = everything(path)

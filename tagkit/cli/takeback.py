@@ -13,7 +13,7 @@ from tagkit.library.payload import content_key
 from tagkit.library.runs.journal import Journal
 from tagkit.library.runs.records import Run, Write
 from tagkit.library.runs.session import Session
-from tagkit.library.runs.undo import Reversal, last_write, reversal
+from tagkit.library.runs.undo import Reversal, last_write, reversal, written_since
 from tagkit.library.saving.safesave import SaveOptions
 from tagkit.library.writer import Outcome
 
@@ -99,9 +99,11 @@ class Undo:
         except TagError as error:
             self._tally.fail(error)
             return
+        since = written_since(self._journal, write, path) if found.left else {}
         for field in found.left:
-            writing.say(f"left: {path}: its {field} was edited since run {write.run}")
-        self._tally.add(self._apply(write, found))
+            by = f"written by the later run {since[field]}" if field in since else ""
+            writing.say(f"left: {path}: its {field} was {by or f'edited since run {write.run}'}")
+        self._tally.add(self._apply(write, found, later=not since.keys().isdisjoint(found.left)))
 
     def _compare(self, write: Write, path: Path) -> Reversal:
         if not os.path.lexists(path):
@@ -110,16 +112,21 @@ class Undo:
         layout = from_settings(self._run(write).settings)
         return reversal(write, path, layout.open(path))
 
-    def _apply(self, write: Write, found: Reversal) -> Outcome:
+    def _apply(self, write: Write, found: Reversal, later: bool) -> Outcome:
+        """Take back what can be; ``later``: the rest can be when a later run is taken back."""
         change = found.change
         if self._rehearse is not None:
             return writing.preview(change, self._rehearse)
         if not change.changes:
-            self._journal.nothing_left(write.id)
+            if not later:
+                self._journal.nothing_left(write.id)
             return Outcome(change.path, "unchanged")
         run = self._run(write)
         writer = self._session.writer(run.id, from_settings(run.settings), run.model)
-        return writer.apply(change, reverts=write.id)
+        outcome = writer.apply(change, reverts=write.id)
+        if later:
+            self._journal.something_left(write.id)
+        return outcome
 
     def _run(self, write: Write) -> Run:
         if write.run not in self._runs:

@@ -196,6 +196,11 @@ class Journal:
         with self._db.transaction():
             self._db.run("UPDATE writes SET state = 'void' WHERE id = ?", write)
 
+    def something_left(self, write: int) -> None:
+        """Record that there is still something of this write to be taken back, once a later one is."""
+        with self._db.transaction():
+            self._db.run("UPDATE writes SET undone = 0 WHERE id = ?", write)
+
     def nothing_left(self, write: int) -> None:
         """Record that nothing of this write is left in the file to be taken back."""
         with self._db.transaction():
