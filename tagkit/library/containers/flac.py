@@ -1,16 +1,25 @@
 """FLAC: comments in a metadata block. Source: RFC 9639, section 8.
 
 All other blocks stay as they are and in their order; the padding blocks become one, at the end, so that a
-small change moves no audio. ID3 in front of the stream stays where it is.
+small change moves no audio. ID3 in front of the stream stays where it is. FFmpeg and TagLib read it only
+while there are no comments: where it holds all that a file says, a first comment would hide title and
+artist from them, and the fields go into the ID3 tag.
 """
 
 from __future__ import annotations
 
 from typing import BinaryIO, NamedTuple
 
-from tagkit.library.containers import comments, id3v2
+from tagkit.library.containers import comments, id3, id3v2
 from tagkit.library.containers.base import Native, TagOptions
-from tagkit.library.containers.splice import Broken, digest_at, read_at, size_of, splice
+from tagkit.library.containers.splice import (
+    Broken,
+    digest_at,
+    read_at,
+    refuse_large,
+    size_of,
+    splice,
+)
 
 _STREAMINFO, _PADDING, _COMMENTS, _FORBIDDEN = 0, 1, 4, 127
 _LAST = 0x80
@@ -30,12 +39,18 @@ class Flac(comments.Comments):
     def __init__(self, file: BinaryIO) -> None:
         self._start = _stream_start(file)
         self._blocks, self._end = _walk(file, self._start + 4)
+        refuse_large(sum(block.size for block in self._blocks if block.kind != _PADDING))
         own = [block for block in self._blocks if block.kind == _COMMENTS]
         if len(own) > 1:
             raise Broken("it has two blocks of comments")
         data = read_at(file, own[0].offset, own[0].size) if own else _NO_COMMENTS
         self._vendor, items, self._behind = comments.parse(data)
         super().__init__(items)
+
+    @property
+    def in_front(self) -> int:
+        """Bytes of other tags before the stream."""
+        return self._start
 
     def write(self, file: BinaryIO) -> None:
         data = comments.render(self._vendor, self.items) + self._behind
@@ -60,7 +75,7 @@ class Flac(comments.Comments):
             b for b in self._blocks if b.kind not in (_COMMENTS, _PADDING)
         ):
             found[f"block{block.kind}#{number}"] = digest_at(file, block.offset, block.size)
-        if self._start:
+        if self._start and not self.follows:  # else it is a tag of ours
             found["in front"] = digest_at(file, 0, self._start)
         return found | {"vendor": self._vendor, "behind": self._behind}
 
@@ -105,5 +120,11 @@ def _expect_audio(file: BinaryIO, at: int) -> None:
         raise Broken("its metadata does not end where the audio begins")
 
 
-def open_flac(file: BinaryIO, _options: TagOptions) -> list[Native]:
-    return [Flac(file)]
+def open_flac(file: BinaryIO, options: TagOptions) -> list[Native]:
+    own = Flac(file)
+    if own.in_front and not own.items:
+        front = id3.Id3(file, id3.FrontHome(file), options)
+        if front.items:
+            own.follows = True
+            return [front, own]
+    return [own]
