@@ -265,6 +265,29 @@ def test_a_log_whose_database_is_gone_is_kept(path: Path, damage: Callable[[Path
     assert log.read_bytes() == kept
 
 
+def test_a_log_of_another_database_is_not_folded_into_ours(path: Path) -> None:
+    made(path).close()
+    before = path.read_bytes()
+    other = path.with_name("other")
+    log = path.with_name(path.name + "-wal")
+    with closing(sqlite3.connect(other)) as foreign:
+        foreign.executescript("PRAGMA journal_mode = WAL; CREATE TABLE photos (name);")
+        log.write_bytes(path.with_name("other-wal").read_bytes())
+    with pytest.raises(StoreError, match="another kind"):
+        made(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["a b?mode=ro#%41", os.fsdecode(b"caf\xe9 \xff"), "naïve"])
+def test_its_name_may_be_anything(path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.parent.mkdir()
+    monkeypatch.chdir(path.parent)
+    for spelt in (Path(name), path.parent / name, Path(f"/{path.parent}") / name):
+        db = made(spelt)
+        db.close()
+        assert [file.name for file in path.parent.iterdir()] == [name]
+
+
 def test_a_row_that_is_not_what_it_should_be_is_damage(path: Path) -> None:
     db = made(path)
     db.run("INSERT INTO things VALUES (x'00')")

@@ -10,15 +10,17 @@ The file may be damaged, or a stranger's. It is used only where it holds exactly
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from tagkit.errors import StoreError
 from tagkit.library import database_checks as checks
@@ -75,12 +77,15 @@ class Database:
             raise self._error(f"cannot be made: {error.strerror}", hint) from error
         if odd := checks.odd_files(path):
             raise self._error(*odd)
+        scripts = {**upgrades, 0: schema}
         with self._guarded():
-            self._connection = sqlite3.connect(
-                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
+            if checks.has_log(path):
+                # Who closes it last folds the log into it; one of another database would destroy it.
+                with closing(self._connected("ro")) as self._connection:
+                    self._inspect(scripts, version)
+            self._connection = self._connected("rwc")
             try:
-                self._prepare({**upgrades, 0: schema}, version, durable)
+                self._prepare(scripts, version, durable)
             except BaseException:
                 self._connection.close()
                 raise
@@ -156,17 +161,32 @@ class Database:
     def _error(self, message: str, hint: str | None = None) -> StoreError:
         return StoreError(f"the {self.name} {message}", path=self.path, hint=hint)
 
-    def _prepare(self, scripts: Mapping[int, str], version: int, durable: bool) -> None:
-        self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
+    def _connected(self, mode: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"file://{quote(os.fsencode(self.path.absolute()))}?mode={mode}",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
+        return connection
+
+    def _inspect(self, scripts: Mapping[int, str], version: int) -> int:
+        """Return the format. Raises StoreError where it is not one of ours, and changes nothing."""
         self._connection.execute("PRAGMA trusted_schema = OFF")
         self._connection.execute("PRAGMA cell_size_check = ON")
-        found = self._version()  # before anything is changed in what may not be ours
+        found = self._version()
         if found > version:
             raise self._error(
                 f"was written by a newer tagkit (format {found}, this one knows {version})",
                 "update tagkit, or name another file",
             )
         self._refuse_odd_tables(scripts[0] if found == version else None)
+        return found
+
+    def _prepare(self, scripts: Mapping[int, str], version: int, durable: bool) -> None:
+        found = self._inspect(scripts, version)
         self._use_wal()
         self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         self._connection.execute("PRAGMA foreign_keys = ON")
@@ -212,6 +232,6 @@ class Database:
             " (SELECT application_id FROM pragma_application_id),"
             " (SELECT count(*) FROM sqlite_schema)"
         ).fetchone()
-        if mark != self._mark and (found or mark or tables):
+        if found < 0 or (mark != self._mark and (found or mark or tables)):
             raise self._error("is another kind of database", "name another file")
         return int(found)

@@ -42,6 +42,12 @@ def odd_files(path: Path) -> tuple[str, str] | None:
     return None
 
 
+def has_log(path: Path) -> bool:
+    """Whether something lies beside the database that is not in it yet."""
+    log = _lstat(os.path.realpath(path) + "-wal")
+    return log is not None and log.st_size > 0
+
+
 def _lstat(name: str) -> os.stat_result | None:
     try:
         return os.lstat(name)
