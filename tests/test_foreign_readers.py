@@ -1,85 +1,108 @@
-"""Programs that we did not write read what tagkit wrote: the right mood, in the right field, nothing else
-changed.
+"""Programs that we did not write read what tagkit wrote: the right values, in the right fields, nothing else
+changed; and once it is taken back, what they read before.
 
-:data:`SHOWN` is the table of what each of them shows of two moods, happy and calm. Most show a list;
-where one shows the first alone, or joins, that is its way with every list of that format, and
-the reason why tagkit writes the strongest mood first. :data:`BLIND` says who cannot read what.
+:data:`SHOWN` is the table of what each of them shows of two values in a field. Most show a list; where one
+shows the first alone, or joins, that is its way with every list of that format, and the reason why tagkit
+writes the strongest value first. :data:`BLIND` says who cannot read what.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import json
-import os
-import shutil
-import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 from tagkit.library.containers import open_tags
+from tagkit.library.payload import content_key
+from tagkit.library.runs.strip import strip
 from tests import media
+from tests.readers import (
+    FIELDS,
+    Seen,
+    exiftool,
+    ffprobe,
+    kid3,
+    mediafile,
+    mediainfo,
+    picard,
+    taglib,
+)
+from tests.test_writer import LAYOUT, Library
 
-MOODS = ["happy", "calm"]
-KINDS = {  # kind of file -> row of SHOWN
-    "mp3_id3v24": "id3v24",
-    "mp3_id3v23": "id3v23",
-    "wav": "id3v24",
-    "aiff": "id3v24",
-    "dsf": "id3v24",
-    "flac": "vorbis",
-    "ogg": "vorbis",
-    "oggflac": "vorbis",
-    "opus": "vorbis",
-    "m4a": "mp4",
-    "alac": "mp4",
-    "ape": "apev2",
-    "wavpack": "apev2",
-    "musepack": "apev2",
-    "wma": "asf",
+WANTED = {
+    "mood": ("happy", "calm"),
+    "theme": ("film", "love"),
+    "instrument": ("piano", "harp"),
+    "genre": ("jazz", "rock"),
+    "probability:mood": ("happy=0.83", "calm=0.40"),
 }
-JOINED = ["happy; calm"]  # ID3v2.3 has no lists: this is what is there
-SHOWN: dict[str, dict[str, list[str]]] = {
+OWNERS = ["Zen"]  # a mood that was there before
+LAYOUTS = {
+    "id3v24": ("mp3", "mp3_vbr", "mp3_id3v24", "mp3_ape", "wav", "aiff", "dsf"),
+    "id3v23": ("mp3_id3v23", "flac_id3"),  # a FLAC with nothing but ID3 in front of it
+    "vorbis": ("flac", "ogg", "oggflac", "opus"),
+    "mp4": ("m4a", "m4a_faststart", "alac"),
+    "apev2": ("ape", "wavpack", "musepack"),
+    "asf": ("wma",),
+}
+
+
+class Shown(NamedTuple):
+    """What a reader shows of the values A and B: of a mood, a theme or instrument, a genre."""
+
+    mood: str
+    custom: str
+    genre: str
+
+
+def alike(shown: str) -> Shown:
+    return Shown(shown, shown, shown)
+
+
+LIST = alike("A B")
+FIRST = alike("A")
+JOINED = alike("A;_B")  # ID3v2.3 has no lists: this is what is there
+SHOWN: dict[str, dict[str, Shown]] = {
     "ffprobe": {
-        "id3v24": ["happy"],
+        "id3v24": FIRST,
         "id3v23": JOINED,
-        "vorbis": ["happy;calm"],
-        "mp4": ["happy"],
-        "apev2": ["happy"],
-        "asf": ["calm"],  # of several attributes of a name it keeps the last
+        "vorbis": alike("A;B"),
+        "mp4": FIRST,
+        "apev2": FIRST,
+        "asf": alike("B"),  # of several attributes of a name it keeps the last
     },
     "exiftool": {
-        "id3v24": ["happy/calm"],
+        "id3v24": Shown("A/B", "A", "A/B"),
         "id3v23": JOINED,
-        "vorbis": MOODS,
-        "mp4": MOODS,
-        "apev2": ["happycalm"],  # it drops the null between them
-        "asf": MOODS,
+        "vorbis": LIST,
+        "mp4": LIST,
+        "apev2": alike("AB"),  # it drops the null between them
+        "asf": Shown("A B", "", "A B"),  # of attributes it shows those that it knows
     },
     "kid3-cli": {
-        "id3v24": ["happy|calm"],
+        "id3v24": Shown("A|B", "A", "A|B"),
         "id3v23": JOINED,
-        "vorbis": MOODS,
-        "mp4": ["happy|calm"],
-        "apev2": ["happy"],
-        "asf": MOODS,
+        "vorbis": LIST,
+        "mp4": alike("A|B"),
+        "apev2": FIRST,
+        "asf": LIST,
     },
     "mediainfo": {
-        "id3v24": ["happy"],
+        "id3v24": FIRST,
         "id3v23": JOINED,
-        "vorbis": ["happy / calm"],
-        "mp4": ["happy / calm"],
-        "apev2": ["happy"],
-        "asf": ["happy / calm"],
+        "vorbis": alike("A_/_B"),
+        "mp4": alike("A_/_B"),
+        "apev2": FIRST,
+        "asf": Shown("A_/_B", "A_/_B", "B"),
     },
-    "mediafile": dict.fromkeys(("id3v24", "vorbis", "mp4", "apev2", "asf"), MOODS)
+    "mediafile": dict.fromkeys(("id3v24", "vorbis", "mp4", "apev2", "asf"), LIST)
     | {"id3v23": JOINED},
-    "taglib": dict.fromkeys(("id3v24", "vorbis", "mp4", "apev2", "asf"), MOODS)
-    | {"id3v23": JOINED},
+    "taglib": dict.fromkeys(("id3v24", "vorbis", "mp4", "apev2"), LIST)
+    | {"id3v23": JOINED, "asf": Shown("A B", "", "A B")},  # as exiftool
+    "picard": dict.fromkeys(("id3v24", "vorbis", "mp4", "apev2"), LIST)
+    | {"id3v23": JOINED, "asf": Shown("A B", "", "A B")},  # as exiftool
 }
 BLIND = {
     ("exiftool", "dsf"): "ExifTool reads no tags in DSF",
@@ -87,202 +110,109 @@ BLIND = {
     ("exiftool", "musepack"): "ExifTool reads no tags in Musepack SV8",
     ("mediainfo", "oggflac"): "MediaInfo shows no comments of Ogg FLAC",
     ("mediafile", "oggflac"): "mediafile does not support Ogg FLAC",
+    ("kid3-cli", "flac_id3"): "Kid3 reads no ID3 in front of FLAC, its title neither",
+    ("mediafile", "flac_id3"): "nor does mediafile",
+    ("picard", "flac_id3"): "nor does Picard",
 }
-
-
-class Seen(NamedTuple):
-    mood: list[str]
-    others: dict[str, object]  # every other field, and what is said of the sound
-
-
-def run(*command: str) -> str:
-    # exiftool exits with 1 for the formats it does not know, and reports on the others
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert done.stdout, done.stderr
-    return done.stdout
-
-
-def absent(name: str) -> None:
-    """In CI every reader must be there; elsewhere its test is skipped."""
-    reason = f"{name} is not installed"
-    pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-
-
-def module(name: str) -> ModuleType:
-    if importlib.util.find_spec(name) is None:
-        absent(name)
-    return importlib.import_module(name)
-
-
-def sorted_out(fields: Iterable[tuple[str, str]], *mood: str) -> Seen:
-    """Separate the fields named as mood from the others; a name may come several times."""
-    found = Seen([], {})
-    for name, value in fields:
-        if name.casefold() in mood:
-            found.mood.append(value)
-        else:
-            found.others[name] = [*found.others.get(name, []), value]  # type: ignore[misc]
-    return found
-
-
-def ffprobe(paths: list[Path]) -> list[Seen]:
-    seen = []
-    for path in paths:
-        command = "ffprobe -v error -show_format -show_streams -show_chapters -of json"
-        report = json.loads(run(*command.split(), str(path)))
-        fields = dict(report["format"].get("tags", {}))
-        for stream in report["streams"]:
-            fields |= stream.get("tags", {}) | {"codec": stream["codec_name"]}
-            fields |= {"duration": stream.get("duration", "")}
-        fields["chapters"] = str(report["chapters"])
-        seen.append(sorted_out(fields.items(), "mood", "tmoo", "wm/mood"))
-    return seen
-
-
-# what exiftool says of the file, not of its tags
-_SIZES = ("System:", "File:", "ExifTool:", "Composite:", "SourceFile", "ASF:FileLength")
-
-
-def exiftool(paths: list[Path]) -> list[Seen]:
-    seen = []
-    command = "exiftool -j -a -G1:4 -struct -charset filename=utf8".split()
-    for report in json.loads(run(*command, *map(str, paths))):
-        fields = []
-        for key, value in report.items():
-            if key.startswith(_SIZES) or key.endswith(("MediaDataOffset", "AudioBitrate")):
-                continue
-            name = key.split(":")[-1]
-            for text in value if isinstance(value, list) else [value]:
-                if name == "UserDefinedText" and str(text).startswith("(MOOD) "):
-                    fields.append(("mood", str(text).removeprefix("(MOOD) ")))
-                else:
-                    fields.append((name, str(text)))
-        found = sorted_out(fields, "mood")
-        seen.append(
-            Seen(sorted(found.mood, reverse=True), found.others)
-        )  # the last one comes first
-    return seen
-
-
-def kid3(paths: list[Path]) -> list[Seen]:
-    get = '{"method":"get","params":["all"]}'
-    commands = [["-c", f"select {path.name}", "-c", get, "-c", "select none"] for path in paths]
-    flat = [word for command in commands for word in command]
-    seen = []
-    for line in run("kid3-cli", *flat, str(paths[0].parent)).splitlines():
-        if not line.startswith("{") or "taggedFile" not in line:
-            continue
-        tags = json.loads(line)["result"]["taggedFile"]
-        frames = [
-            f for key in ("tag1", "tag2", "tag3") for f in tags.get(key, {}).get("frames", [])
-        ]
-        fields = [(frame["name"], str(frame["value"])) for frame in frames]
-        seen.append(sorted_out([*fields, ("format", tags["format"])], "mood"))
-    return seen
-
-
-# sizes of the file and its parts, what is computed from them, and when it was written
-_MEDIAINFO_MOVES = (
-    *("File", "HeaderSize", "FooterSize", "DataSize", "StreamSize", "OverallBitRate", "BitRate"),
-)
-
-
-def mediainfo(paths: list[Path]) -> list[Seen]:
-    seen = []
-    for report in json.loads(run("mediainfo", "--Output=JSON", *map(str, paths))):
-        fields: list[tuple[str, str]] = []
-        for track in report["media"]["track"]:
-            extra: Any = track.get("extra", {})
-            fields += [
-                (key, str(value)) for key, value in (track | extra).items() if key != "extra"
-            ]
-        kept = [field for field in fields if not field[0].startswith(_MEDIAINFO_MOVES)]
-        seen.append(sorted_out(kept, "mood", "wm_mood"))
-    return seen
-
-
-def mediafile(paths: list[Path]) -> list[Seen]:
-    library = module("mediafile")
-    field = library.ListMediaField(
-        # as the documentation of beets asks for: the four native names
-        *(library.MP3ListStorageStyle("TMOO"), library.MP3ListDescStorageStyle("MOOD")),
-        library.MP4ListStorageStyle("----:com.apple.iTunes:MOOD"),
-        library.ListStorageStyle("MOOD"),
-        library.ASFStorageStyle("WM/Mood"),
-    )
-    with_mood = type("WithMood", (library.MediaFile,), {"mood": field})
-    seen = []
-    for path in paths:
-        if ("mediafile", kind_of(path)) in BLIND:
-            seen.append(Seen([], {}))
-            continue
-        file = with_mood(path)
-        names = ("title", "artist", "artists", "genres", "date", "comments", "length", "images")
-        others = {name: str(getattr(file, name)) for name in names if name != "images"}
-        others["images"] = str([image.data for image in file.images or ()])
-        seen.append(Seen(list(file.mood or ()), dict(others)))
-    return seen
-
-
-def taglib(paths: list[Path]) -> list[Seen]:
-    library = module("taglib")
-    seen = []
-    for path in paths:
-        with library.File(path) as file:
-            fields = [(key, value) for key, values in file.tags.items() for value in values]
-            fields += [("unsupported", name) for name in file.unsupported]
-            fields += [("length", str(file.length)), ("rate", str(file.sampleRate))]
-            seen.append(sorted_out(fields, "mood"))
-    return seen
-
-
 READERS: dict[str, Callable[[list[Path]], list[Seen]]] = {
-    "ffprobe": ffprobe,
-    "exiftool": exiftool,
-    "kid3-cli": kid3,
-    "mediainfo": mediainfo,
-    "mediafile": mediafile,
-    "taglib": taglib,
+    "ffprobe": ffprobe.read,
+    "exiftool": exiftool.read,
+    "kid3-cli": kid3.read,
+    "mediainfo": mediainfo.read,
+    "mediafile": mediafile.read,
+    "taglib": taglib.read,
+    "picard": picard.read,
 }
-
-
-def kind_of(path: Path) -> str:
-    return path.name.split("-")[0]
+STATES = ("before", "written", "stripped", "owned", "undone")
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[Path]]:
-    """Every kind of file before and after tagkit wrote its moods."""
-    folders = tmp_path_factory.mktemp("before"), tmp_path_factory.mktemp("after")
-    before, after = ([media.make(f, kind, foreign=True) for kind in KINDS] for f in folders)
-    for path in after:
+def shelves(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Path]]:
+    """Every kind of file in every state: as it was, written, stripped of that again; with a mood of its
+    owner's, and with that replaced and taken back."""
+    kinds = [kind for layout in LAYOUTS.values() for kind in layout]
+    made: dict[str, dict[str, Path]] = {}
+    for state in STATES:
+        library = Library(tmp_path_factory.mktemp(state))
+        made[state] = {kind: library.make(kind, seconds=1.0) for kind in kinds}
+        for path in made[state].values():
+            bring_to(state, path, library)
+        library.journal.close()
+    return made
+
+
+def bring_to(state: str, path: Path, library: Library) -> None:
+    if state in ("owned", "undone"):
         tags = open_tags(path)
-        tags.set("mood", MOODS)
+        tags.set("mood", OWNERS)
         tags.save()
-    return before, after
+    if state in ("written", "stripped", "undone"):
+        existing = "replace" if state == "undone" else "keep"
+        change = library.propose(path, WANTED, genre="fill", existing=existing)
+        assert library.apply(change).status == "written"
+    if state == "undone":
+        assert library.undo(path).status == "written"
+    if state == "stripped":
+        key = content_key(path)
+        change = strip(path, LAYOUT.open(path), content=key, remembered=None)
+        assert library.apply(change).status == "written"
 
 
 @pytest.fixture(scope="module", params=READERS)
 def reader(
-    request: pytest.FixtureRequest, library: tuple[list[Path], list[Path]]
-) -> tuple[str, dict[str, tuple[Seen, Seen]]]:
-    """One reader, and what it sees of every kind before and after, in two runs of it."""
-    name = request.param
-    if name not in ("mediafile", "taglib") and shutil.which(name) is None:
-        absent(name)
-    before, after = (READERS[name](paths) for paths in library)
-    return name, dict(zip(KINDS, zip(before, after, strict=True), strict=True))
+    request: pytest.FixtureRequest, shelves: dict[str, dict[str, Path]]
+) -> tuple[str, dict[str, dict[str, Seen]]]:
+    """One reader, and what it sees of every kind in every state, in one run a state."""
+    read = READERS[request.param]
+    seen = {
+        state: dict(zip(files, read(list(files.values())), strict=True))
+        for state, files in shelves.items()
+    }
+    return request.param, seen
 
 
-def test_it_sees_the_moods_where_it_looks_for_them_and_all_else_as_before(
-    reader: tuple[str, dict[str, tuple[Seen, Seen]]],
+def expected(name: str, layout: str) -> dict[str, list[str]]:
+    row = SHOWN[name][layout]
+    forms = {"mood": row.mood, "theme": row.custom, "instrument": row.custom, "genre": row.genre}
+    return {field: filled(form, *WANTED[field]) for field, form in forms.items()}
+
+
+def filled(form: str, first: str, second: str) -> list[str]:
+    values = {"A": first, "B": second, "_": " "}
+    return ["".join(values.get(letter, letter) for letter in word) for word in form.split()]
+
+
+def test_it_sees_the_values_where_it_looks_for_them_and_all_else_as_before(
+    reader: tuple[str, dict[str, dict[str, Seen]]],
 ) -> None:
     name, seen = reader
-    for kind, (before, after) in seen.items():
-        if (name, kind) in BLIND:
-            assert after.mood == [], f"{name} has learnt to read {kind}: take it out of BLIND"
-            continue
-        assert after.mood == SHOWN[name][KINDS[kind]], f"{name} on {kind}"
-        assert before.mood == []
-        assert after.others == before.others, f"{name} on {kind}"
-        assert before.others
+    for layout, kinds in LAYOUTS.items():
+        for kind in kinds:
+            before, after = seen["before"][kind], seen["written"][kind]
+            if (name, kind) in BLIND:
+                assert not any(after.fields.values()), f"{name} has learnt to read {kind}"
+                continue
+            wanted = expected(name, layout)
+            if kind.startswith("mp3") or kind == "flac_id3":  # these have a genre, which stays
+                wanted["genre"] = before.fields["genre"]
+            assert after.fields == wanted, f"{name} on {kind}"
+            assert not any(before.fields[field] for field in FIELDS if field != "genre")
+            assert after.others == before.others, f"{name} on {kind}"
+            assert before.others and not before.ours
+
+
+def test_once_taken_back_it_sees_what_was_there(
+    reader: tuple[str, dict[str, dict[str, Seen]]],
+) -> None:
+    name, seen = reader
+    for kind in seen["before"]:
+        assert seen["stripped"][kind] == seen["before"][kind], f"{name} on {kind}"
+        owned = seen["owned"][kind]
+        assert owned.fields["mood"] == ([] if (name, kind) in BLIND else OWNERS), (
+            f"{name} on {kind}"
+        )
+        assert seen["undone"][kind] == owned, f"{name} on {kind}"
+
+
+def test_every_writable_format_is_on_the_shelves() -> None:
+    assert sorted(kind for kinds in LAYOUTS.values() for kind in kinds) == sorted(media.WRITABLE)
