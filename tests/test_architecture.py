@@ -16,7 +16,7 @@ PACKAGE = ROOT / "tagkit"
 #: As in docs/architecture.md: a file may import from its own room and from rooms before it.
 ROOMS = [
     ("errors",),
-    ("files",),
+    ("files", "strangers"),
     ("vocab",),
     ("audio",),
     ("front_end",),
@@ -38,7 +38,7 @@ LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 
 #: Rooms that a user waits for with nothing to listen to: they never load a network library on import.
 LIGHT = (
-    *("errors", "files", "vocab", "audio", "front_end", "thresholds", "recipe", "library", "cli"),
+    *("errors", "files", "strangers", "vocab", "audio", "front_end", "thresholds", "recipe", "library", "cli"),
 )
 
 

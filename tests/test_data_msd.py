@@ -83,7 +83,7 @@ class Evil:
         ({"msd_id_to_tag_vector.cP": Evil()}, r"tag_vector\.cP: is a pickle with more than data"),
         ({"msd_id_to_tag_vector.cP": []}, r"tag_vector\.cP: holds no dictionary"),
         ({"msd_id_to_tag_vector.cP": {IDS[0]: np.zeros(49)}}, "a vector has 49 values, not 50"),
-        ({"msd_id_to_tag_vector.cP": {IDS[0]: "x"}}, "a vector has 1 values"),
+        ({"msd_id_to_tag_vector.cP": {IDS[0]: "x"}}, "a vector is a str, not an array"),
         ({"filtered_list_train.cP": {}}, r"train\.cP: holds no list of ids"),
         ({"filtered_list_test.cP": None}, r"test\.cP: is not there"),
         ({"7D_id_to_path.pkl": {}}, "have no track in common"),

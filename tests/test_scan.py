@@ -243,7 +243,7 @@ def test_patterns_match_names_that_are_no_text_and_windows_lines(tmp_path):
     assert found(tmp_path, root=tmp_path) == ["b.mp3"]
 
 
-@pytest.mark.parametrize("line", ["!", "*a*a*a*a*a*b", "**/a/**/a/**/a/**/b", "x" * (1 << 20)])
+@pytest.mark.parametrize("line", ["!", "[z-a]", "x" * 5000, "x\n" * 2001, "x" * (1 << 20)])
 def test_a_folder_with_a_wrong_ignore_file_is_a_failure_and_not_tagged(tmp_path, line):
     tree(tmp_path, "a/1.mp3", "b/1.mp3")
     ignore(tmp_path / "a", "# fine", line)

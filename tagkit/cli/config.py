@@ -40,14 +40,15 @@ def load(given: str | None, app: typer.Typer) -> dict[str, Any] | None:
     path = Path(given) if given else default_path()
     if not given and not path.is_file():
         return None
-    import tomllib
-
     import typer.main
 
+    from tagkit import strangers
+
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = strangers.toml(path)
     except (OSError, ValueError) as error:
-        raise UsageError(f"cannot be read: {error}", path=path) from error
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot be read: {reason}", path=path) from error
     group = typer.main.get_group(app)
     return {name: _options(name, values, group.commands, path) for name, values in table.items()}
 

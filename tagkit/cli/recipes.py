@@ -23,8 +23,8 @@ def recipes(
 
     if name is not None:
         plan = recipe.load(name)  # an unsound one is an error here too
-        text = recipe.dumps(plan) if resolved else recipe.find(name).read_text(encoding="utf-8")
-        typer.echo(text, nl=False)
+        text = recipe.dumps(plan) if resolved else recipe.text(name)
+        typer.echo(_printable(text), nl=False)
         return
     for listed in recipe.names():
         plan = recipe.load(listed)
@@ -33,9 +33,15 @@ def recipes(
         typer.echo("\t".join((listed, plan.architecture, loss, dataset, _said(listed))))
 
 
+def _printable(text: str) -> str:
+    """TOML that steers no terminal: what cannot be seen stands there as TOML would escape it."""
+    seen = (c if c.isprintable() or c in "\n\t" else f"\\U{ord(c):08x}" for c in text)
+    return "".join(seen)
+
+
 def _said(name: str) -> str:
     """The first line of the recipe's comment."""
     from tagkit import recipe
 
-    first = recipe.find(name).read_text(encoding="utf-8").partition("\n")[0]
+    first = recipe.text(name).partition("\n")[0]
     return first.lstrip("# ") if first.startswith("#") else ""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from tagkit import strangers
 from tagkit.cli.writing import printable, tables
 from tagkit.errors import TagkitError, WeightsError
 from tagkit.vocab import CATEGORIES, VOCABULARIES
@@ -87,9 +87,10 @@ def describe(name: str) -> Record:
 
 def _ensemble(path: Path) -> Record:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return strangers.toml(path)
     except (OSError, ValueError) as error:
-        raise WeightsError(f"cannot be read as an ensemble: {error}", path=path) from error
+        reason = getattr(error, "strerror", None) or error
+        raise WeightsError(f"cannot be read as an ensemble: {reason}", path=path) from error
 
 
 def describe_text(about: Record) -> Iterator[str]:

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tagkit import strangers
 from tagkit.data.dataset import SPLITS, Dataset, Track
 from tagkit.data.grouping import split_by_group
 from tagkit.data.tables import columns
@@ -160,16 +161,16 @@ def rows(manifest: Path, *, labels: bool = True) -> Iterator[Line]:
     """Yield the manifest's lines; ``labels``: tags must be there, else split. Raises DataError."""
     parse = _json if manifest.suffix == ".jsonl" else _table
     try:
-        with manifest.open(encoding="utf-8-sig", newline="", errors="surrogateescape") as file:
-            for number, cells in parse(file, manifest):
-                yield _line(number, cells, manifest, labels)
+        lines = strangers.lines(manifest, errors="surrogateescape")
+        for number, cells in parse(lines, manifest):
+            yield _line(number, cells, manifest, labels)
     except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"cannot be read: {reason}", path=manifest) from error
 
 
-def _table(file: io.TextIOBase, manifest: Path) -> Iterator[tuple[int, dict[str, object]]]:
-    reader = csv.DictReader(file, delimiter="\t" if manifest.suffix == ".tsv" else ",")
+def _table(lines: Iterator[str], manifest: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    reader = csv.DictReader(lines, delimiter="\t" if manifest.suffix == ".tsv" else ",")
     columns(list(reader.fieldnames or ["path"]), ("path",), manifest)
     for cells in reader:
         row: dict[str, object] = {key: cell or "" for key, cell in cells.items() if key}
@@ -177,13 +178,13 @@ def _table(file: io.TextIOBase, manifest: Path) -> Iterator[tuple[int, dict[str,
         yield reader.line_num, row
 
 
-def _json(file: io.TextIOBase, manifest: Path) -> Iterator[tuple[int, dict[str, object]]]:
-    for number, line in enumerate(file, 1):
+def _json(lines: Iterator[str], manifest: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"line {number} is no JSON: {error}", path=manifest) from error
         if not isinstance(row, dict):
             raise DataError(f"line {number} is no object", path=manifest)

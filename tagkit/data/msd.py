@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tagkit import strangers
 from tagkit.data import pickles
 from tagkit.data.dataset import Dataset, Track
 from tagkit.data.places import locate
@@ -72,7 +73,7 @@ def _outputs(table: Path) -> tuple[str, ...]:
     if not table.exists():
         return published
     try:
-        listed = tuple(filter(None, map(str.strip, table.read_text("utf-8").splitlines())))
+        listed = tuple(filter(None, map(str.strip, strangers.content(table).decode().splitlines())))
     except (OSError, ValueError) as error:
         raise DataError(f"cannot be read: {error}", path=table) from error
     if [name.lower() for name in listed] != [name.lower() for name in published]:
@@ -113,7 +114,10 @@ def _text(value: object) -> str:
 
 
 def _has(vector: object, outputs: tuple[str, ...], path: Path) -> frozenset[str]:
-    array = np.asarray(vector).ravel()
+    if not isinstance(vector, np.ndarray):
+        # Not asarray of it: lists that hold one and the same list many times have no end to walk to.
+        raise DataError(f"a vector is a {type(vector).__name__}, not an array", path=path)
+    array = vector.ravel()
     if array.size != len(outputs) or array.dtype.kind not in "biuf":
         raise DataError(f"a vector has {array.size} values, not {len(outputs)}", path=path)
     return frozenset(outputs[at] for at in np.flatnonzero(array))

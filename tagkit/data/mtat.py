@@ -207,7 +207,7 @@ def _entries(table: Path) -> list[tuple[int, str]]:
     found = []
     for line in pickles.load_array(table).ravel().tolist():
         row, _, path = str(line).partition("\t")
-        if not row.isdecimal() or not path:
+        if not row.isdecimal() or len(row) > 12 or not path:
             raise DataError(f"holds {str(line)[:60]!r}, not a row, a tab and a path", path=table)
         found.append((int(row), path))
     return found

@@ -8,7 +8,8 @@ Python's own unpickler with
   function of numpy's or of anybody's is called with what a stranger wrote;
 - a memo that is a dictionary, and reads that end with the file, so that no length or index in it
   makes us reserve memory (the C unpickler grows its memo to any index it is told);
-- keys that are texts or numbers (hashing tuples of tuples can take for ever).
+- keys that are texts or numbers (hashing tuples of tuples can take for ever);
+- no more memory than data of its size could need.
 
 Texts are read as latin-1, as NumPy asks of Python 2's.
 """
@@ -26,9 +27,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tagkit import strangers
 from tagkit.errors import DataError
 
 MOST_BYTES = 1 << 30
+# Python keeps a short text in ten times its bytes.
+_TIMES, _ROOM = 32, 256 << 20
 
 _OPCODES = (
     "mark pop pop_mark dup stop proto frame none true false int binint binint1 binint2 long long1 long4 "
@@ -50,7 +54,7 @@ class _DType:
 
     def __init__(self, code: object, _align: object = False, _copy: object = True) -> None:
         if not isinstance(code, str) or not _DTYPE.fullmatch(code):
-            raise _Refused(f"a dtype {code!r}"[:80])
+            raise _Refused("a dtype that is none of numbers or texts")
         self.dtype = np.dtype(code)
 
     def build(self, state: object) -> None:
@@ -74,7 +78,7 @@ class _Array:
         if not isinstance(kind, _DType) or not isinstance(shape, tuple) or len(shape) > 8:
             raise _Refused("the state of an array that is none")
         if not all(isinstance(size, int) and 0 <= size < 1 << 40 for size in shape):
-            raise _Refused(f"the shape {shape!r}"[:80])
+            raise _Refused("the shape of an array that is none")
         flat = _texts(data) if kind.dtype.hasobject else np.frombuffer(_raw(data), kind.dtype)
         if flat.size != math.prod(shape):
             raise _Refused("an array whose contents do not fill it")
@@ -170,6 +174,9 @@ class _Unpickler(pickle._Unpickler):
         for key, value in zip(items[::2], items[1::2], strict=True):
             if not isinstance(key, str | bytes | int | float):
                 raise _Refused(f"a {type(key).__name__} as a key")
+            # Python hashes texts with a secret, and numbers without one: large ones can be made alike.
+            if isinstance(key, int) and abs(key) >= 1 << 63:
+                raise _Refused("a key of more than 64 bits")
             self.stack[-1][key] = value
 
 
@@ -199,7 +206,10 @@ def load_array(path: Path) -> NDArray[Any]:
         _, _, kind = header(data)
         if not kind.hasobject:
             data.seek(0)
-            array: NDArray[Any] = np.load(data, allow_pickle=False)
+            with strangers.bounded_memory(_TIMES * len(data.getbuffer()) + _ROOM):
+                array: NDArray[Any] = np.load(data, allow_pickle=False)
+            if array.size and not array.dtype.itemsize:
+                raise ValueError(f"it has {array.size:,} items without a byte")
             return array
     except (ValueError, EOFError, MemoryError) as error:
         raise DataError(f"cannot be read as an array: {error}", path=path) from error
@@ -211,16 +221,16 @@ def load_array(path: Path) -> NDArray[Any]:
 
 def _content(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise DataError(f"is larger than {MOST_BYTES >> 20:,} MiB", path=path)
-        return path.read_bytes()
+        return strangers.content(path, MOST_BYTES)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror or error}", path=path) from error
 
 
 def _loads(data: bytes, path: Path) -> Any:
     try:
-        return _plain(_Unpickler(io.BytesIO(data), encoding="latin1").load(), {})
+        # Plain values too can be made a million times of one text, or be padded to the longest.
+        with strangers.bounded_memory(_TIMES * len(data) + _ROOM):
+            return _plain(_Unpickler(io.BytesIO(data), encoding="latin1").load(), {})
     except _Refused as error:
         raise DataError(
             f"is a pickle with more than data in it: {error}",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from tagkit import strangers
 from tagkit.errors import DataError
 
 _QUOTING: dict[bool, Literal[0, 3]] = {True: csv.QUOTE_MINIMAL, False: csv.QUOTE_NONE}
@@ -15,10 +16,8 @@ _QUOTING: dict[bool, Literal[0, 3]] = {True: csv.QUOTE_MINIMAL, False: csv.QUOTE
 def rows(path: Path, *, delimiter: str = "\t", quoted: bool = False) -> Iterator[list[str]]:
     """Yield the cells of each row that is not empty. Raises DataError where the file cannot be read."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            yield from filter(
-                None, csv.reader(lines, delimiter=delimiter, quoting=_QUOTING[quoted])
-            )
+        lines = strangers.lines(path)
+        yield from filter(None, csv.reader(lines, delimiter=delimiter, quoting=_QUOTING[quoted]))
     except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"cannot be read: {reason}", path=path) from error

@@ -23,6 +23,8 @@ from tagkit.vocab import CATEGORIES, Tag
 
 FloatArray = NDArray[np.float32]
 
+_MOST_TAGS = 10_000  # as a bundle has
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
@@ -51,6 +53,8 @@ class Predictions:
         object.__setattr__(self, "scores", _scores(self.scores))
         object.__setattr__(self, "labels", _labels(self.labels))
         tracks, tags = self.scores.shape
+        if tags > _MOST_TAGS:
+            raise DataError(f"{tags:,} tags; at most {_MOST_TAGS:,} are scored")
         if self.labels.shape != self.scores.shape:
             raise DataError(
                 f"{_shape(self.scores)} scores, but {_shape(self.labels)} labels",

@@ -28,19 +28,18 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tagkit import strangers
 from tagkit.errors import DataError, WeightsError
 from tagkit.files import whole
 from tagkit.inference.context import Context
 from tagkit.vocab import CATEGORIES
 
 COMBINATIONS = ("mean", "logit-mean", "rank", "learned")
-_MOST_BYTES = 1 << 20
 _KEYS = (
     "name",
     "members",
@@ -128,11 +127,10 @@ def _numbers(values: tuple[float, ...]) -> str:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise WeightsError("too large for an ensemble file", path=path)
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise WeightsError(f"not a readable ensemble file: {error}", path=path) from error
+        return strangers.toml(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise WeightsError(f"not a readable ensemble file: {reason}", path=path) from error
 
 
 class _WrongError(Exception):

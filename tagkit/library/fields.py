@@ -22,12 +22,11 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
+from tagkit import strangers
 from tagkit.errors import UsageError
 from tagkit.vocab import CATEGORIES
 
@@ -144,10 +143,10 @@ class FieldMap:
 def load_fields(path: str | os.PathLike[str]) -> FieldMap:
     """Read a fields file. Raises UsageError, naming the file and the key."""
     try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        table = strangers.toml(path)
     except OSError as error:
         raise UsageError(f"cannot read the fields file: {error.strerror}", path=path) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise UsageError(f"the fields file is not TOML: {error}", path=path) from error
     try:
         overrides = {category: _names(category, target) for category, target in table.items()}

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
+from tagkit import strangers
 from tagkit.errors import PlanError, TagError
 from tagkit.files import whole
 from tagkit.library.change import FieldChange, FileChange, Values
@@ -92,7 +93,7 @@ class Plan:
             raise self._error(number, f"not JSON: {error}") from error
 
     def _open(self) -> AbstractContextManager[BinaryIO]:
-        return self.file.open("rb")
+        return strangers.opened(self.file)
 
     def _error(self, line: int, message: str, hint: str | None = None) -> PlanError:
         return PlanError(f"line {line}: {message}", path=self.file, hint=hint)
@@ -101,13 +102,13 @@ class Plan:
 class Waiting(Plan):
     """Changes that wait to be written, on the disk: of half a million files they would not fit in memory.
 
-    The file has no name, so that nothing is left of it however this process ends. Raises PlanError.
+    The file has no name, so that nothing is left of it however this process ends. It lies on the disk of
+    ``folder``, for the usual folder for such files is often kept in memory. Raises PlanError.
     """
 
-    def __init__(self, changes: Iterable[FileChange], header: Header) -> None:
-        folder = Path(tempfile.gettempdir())
+    def __init__(self, changes: Iterable[FileChange], header: Header, folder: Path) -> None:
         try:
-            self._kept = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115
+            self._kept = cast("BinaryIO", tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
             try:
                 count = _write(self._kept, changes, header)
                 self._kept.flush()

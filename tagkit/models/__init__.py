@@ -56,6 +56,9 @@ class Entry:
     trained: str = "descent"
 
 
+#: Without memory and with nothing in it, a stack of thousands still takes minutes to build.
+_MOST_LAYERS = 100
+
 _LONG_96 = FrontEnd(464000)
 _SHORT_96 = FrontEnd(48000)
 
@@ -111,6 +114,9 @@ def build(architecture: str, tags: int, **arguments: Any) -> TagModel:
     Raises WeightsError for an unknown name or arguments that the architecture does not take.
     """
     row = entry(architecture)
+    for name, value in arguments.items():
+        if name.endswith("layers") and isinstance(value, int) and value > _MOST_LAYERS:
+            raise WeightsError(f"{architecture} with {value:,} {name}: at most {_MOST_LAYERS}")
     try:
         return row.model(tags, **{**row.arguments, **arguments})
     except (TypeError, ValueError, RuntimeError) as error:

@@ -6,13 +6,13 @@ unknown keys are errors.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 
+from tagkit import strangers
 from tagkit.augment import Settings as Augment
 from tagkit.errors import RecipeError
 from tagkit.recipe import tables
@@ -29,9 +29,8 @@ __all__ = [
     "load",
     "names",
     "parse",
+    "text",
 ]
-
-MOST = 1 << 20  # bytes of a recipe; a real one has three thousand
 
 
 def names() -> list[str]:
@@ -59,18 +58,19 @@ def find(name: str) -> Path:
 def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """Return the recipe in the file ``name``, or of that name, with ``overrides`` ("train.epochs=3")
     in it. Raises RecipeError."""
+    return parse(text(name), find(name), overrides)
+
+
+def text(name: str) -> str:
+    """Return what stands in the file ``name``, or in that of the recipe ``name``. Raises RecipeError."""
     path = find(name)
     try:
-        with path.open("rb") as file:
-            data = file.read(MOST + 1)
-        text = data.decode("utf-8-sig")  # as Windows' editors begin a file
+        data = strangers.content(path).decode("utf-8-sig")  # as Windows' editors begin a file
     except OSError as error:
         raise RecipeError(f"cannot be read: {error.strerror or error}", path=path) from error
     except ValueError as error:
         raise RecipeError(f"is no UTF-8: {error}", path=path) from error
-    if len(data) > MOST:
-        raise RecipeError("is longer than a megabyte: no recipe", path=path)
-    return parse(text, path, overrides)
+    return data.replace("\r\n", "\n")
 
 
 def parse(text: str, path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -85,9 +85,9 @@ def parse(text: str, path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
 def _parsed(text: str, path: Path, overrides: Sequence[str]) -> Recipe:
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"is no TOML: {error}", path=path) from error
+        table = strangers.toml_table(text)
+    except ValueError as error:
+        raise RecipeError(f"is no TOML that can be read: {error}", path=path) from error
     tables.override(table, overrides)
     made: Recipe = tables.build(Recipe, table, path)
     for number, phase in enumerate(made.train.phases):

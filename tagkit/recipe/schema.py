@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from tagkit.augment import Settings as Augment
 from tagkit.errors import RecipeError
+from tagkit.strangers import NAME, NAME_RULE
 
 
 def within(default: float, low: float, high: float = math.inf) -> Any:
@@ -197,3 +198,10 @@ class Recipe:
     distill: Distill = field(default_factory=Distill)
     augment: Augment = field(default_factory=Augment)
     train: Train = field(default_factory=Train)
+
+    def __post_init__(self) -> None:
+        # The bundle's file in the run folder is called so: "../x" would lie beside that folder.
+        if not NAME.fullmatch(self.name):
+            raise RecipeError(
+                f"name is {self.name[:60]!r}, which no bundle can have", hint=NAME_RULE
+            )

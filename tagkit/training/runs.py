@@ -31,6 +31,7 @@ from typing import Any
 import torch
 
 from tagkit import recipe as recipes
+from tagkit import strangers
 from tagkit.errors import RecipeError
 from tagkit.files import whole
 from tagkit.recipe import Recipe
@@ -40,6 +41,7 @@ FREE = {"title", "licence", "training_data", "notes", "train.patience"}
 
 _PARTS = ".*.part"  # what tagkit.files leaves of a write that was killed
 _LOCK = ".lock"
+_ROOM = 512 << 20  # bytes that reading a checkpoint may take besides what it holds
 
 
 class Run:
@@ -72,7 +74,7 @@ class Run:
     def _require_same(self) -> None:
         path = self.folder / "recipe.toml"
         try:
-            text = path.read_text(encoding="utf-8")
+            text = strangers.content(path).decode()
         except (OSError, ValueError) as error:
             raise RecipeError(
                 "is no run folder: its recipe.toml cannot be read",
@@ -105,6 +107,7 @@ class Run:
         """Write down what starts, or goes on, here."""
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._refuse_links()
             self._lock()
             for part in self.folder.glob(_PARTS):
                 part.unlink()
@@ -112,6 +115,16 @@ class Run:
         self._write("data.json", _json(self.data, indent=2))
         starts = self._kept("environment.json") or []
         self._write("environment.json", _json([*starts, environment], indent=2))
+
+    def _refuse_links(self) -> None:
+        """A run folder may be a stranger's: what is written here must not land where a link leads."""
+        for path in self.folder.iterdir():
+            if path.is_symlink():
+                raise RecipeError(
+                    "is a link: whatever it leads to would be written over",
+                    path=path,
+                    hint="put what it leads to in its place, or name another folder by --run",
+                )
 
     def _lock(self) -> None:
         """Hold the folder until this process ends, however it ends."""
@@ -146,7 +159,9 @@ class Run:
         if not path.exists():
             return None
         try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            room = 4 * path.stat().st_size + _ROOM
+            with strangers.opened(path) as file, strangers.bounded_memory(room):
+                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:  # a damaged one may fail in any way
             raise RecipeError(
                 f"cannot be read: {type(error).__name__}",
@@ -173,8 +188,8 @@ class Run:
 
     def _kept(self, name: str) -> Any:
         """The value in a JSON file of the folder; None where there is none."""
-        with contextlib.suppress(OSError, ValueError):
-            return json.loads((self.folder / name).read_text(encoding="utf-8"))
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            return json.loads(strangers.content(self.folder / name, strangers.TABLE))
         return None
 
     def note(self, name: str, value: Any) -> Path:

@@ -15,11 +15,11 @@ from typing import Any
 
 from tagkit.errors import WeightsError
 from tagkit.front_end import FrontEnd
+from tagkit.strangers import NAME, NAME_RULE
 from tagkit.vocab import CATEGORIES, Tag
 
 FORMAT_VERSION = 1
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}", re.ASCII)
 # Control characters but tab and newline; Unicode's line and direction controls; lone surrogates,
 # which JSON can say but no file or terminal can take.
 _CONTROL = re.compile(
@@ -91,10 +91,10 @@ def check_format(version: int) -> None:
 
 def check_name(name: str) -> None:
     """Raise WeightsError unless ``name`` can be a bundle's: lower case, digits, ``.``, ``_``, ``-``."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise WeightsError(
             f"{name!r} cannot be a bundle's name",
-            hint="a-z, 0-9, '.', '_' and '-', at most 100, the first a letter or digit",
+            hint=NAME_RULE,
         )
 
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 import zipfile
 from difflib import get_close_matches
-from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import torch
 from torch import Tensor
 
+from tagkit import strangers
 from tagkit.errors import VocabularyError, WeightsError
 from tagkit.features import FrontEndModule, build
 from tagkit.front_end import FrontEnd
@@ -32,6 +32,9 @@ _FRONT_END = {
     for prefix in ("", "backbone.0.")  # the second is Query2Label's
     for theirs, ours in (("spectrogram.window", "window"), ("mel_scale.fb", "mel_fb"))
 }
+
+
+_ROOM = 512 << 20  # bytes that reading a checkpoint may take besides what it holds
 
 
 class Labels(NamedTuple):
@@ -66,7 +69,7 @@ def read_labels(path: str | os.PathLike[str]) -> Labels:
     WeightsError, with the line.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = strangers.content(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise WeightsError(f"cannot be read as a list of tags: {reason}", path=path) from error
@@ -99,10 +102,14 @@ def _label(line: str, path: str | os.PathLike[str]) -> tuple[str, Tag]:
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """Return the state dict in a ``.pth`` file. Raises WeightsError for anything else in it."""
     with naming(path):
-        _refuse_bomb(path)
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except OSError:
+            with strangers.opened(path) as file:
+                size = os.fstat(file.fileno()).st_size
+                _refuse_bomb(file, size)
+                # Its pickle builds plain values only, but may build the same one a million times.
+                with strangers.bounded_memory(4 * size + _ROOM):
+                    state = torch.load(file, map_location="cpu", weights_only=True)
+        except (OSError, WeightsError):
             raise
         except Exception as error:  # a pickle from a stranger may fail in any way
             raise WeightsError(
@@ -180,14 +187,17 @@ def _sized(architecture: str, tags: int, state: dict[str, Tensor]) -> tuple[str,
     raise refusals[0]
 
 
-def _refuse_bomb(path: str | os.PathLike[str]) -> None:
+def _refuse_bomb(file: BinaryIO, size: int) -> None:
     """A checkpoint stores its tensors as they are: one that unpacks to more than itself is a trap."""
-    if not zipfile.is_zipfile(path):
+    zipped = zipfile.is_zipfile(file)
+    file.seek(0)
+    if not zipped:
         return
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise WeightsError(f"is a damaged checkpoint: {error}") from error
-    if unpacked > Path(path).stat().st_size:
+    file.seek(0)
+    if unpacked > size:
         raise WeightsError("is a compressed checkpoint, which torch never writes")
