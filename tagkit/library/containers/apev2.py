@@ -75,6 +75,11 @@ def _id3v1(file: BinaryIO) -> bytes:
     return read_at(file, tail, _ID3V1)
 
 
+def _is_behind_a_tag(file: BinaryIO, at: int) -> bool:
+    before = read_at(file, max(0, at - _ID3V1), min(at, _ID3V1))
+    return before.startswith(b"TAG") or before.endswith((b"LYRICS200", b"LYRICSEND"))
+
+
 def end_of_audio(file: BinaryIO) -> int:
     """Return where the audio, and an APE tag behind it, end: before Lyrics3 and ID3v1."""
     end = size_of(file) - len(_id3v1(file))
@@ -129,8 +134,10 @@ class Ape(Native):
         counts = struct.pack("<III", VERSION, len(body) + _EDGE, len(self.items))
         head = _MAGIC + counts + struct.pack("<I8x", flags | _IS_HEADER) if with_header else b""
         tag = head + body + _MAGIC + counts + struct.pack("<I8x", flags)
-        # A tag without items is no tag: what tagkit alone made goes without a trace.
-        splice(file, self._found.offset, self._found.size, tag if self.items else b"")
+        # A tag without items is no tag: what tagkit alone made goes without a trace. But where a tag of
+        # another kind stands in front, that one would come into sight.
+        keep = self.items or _is_behind_a_tag(file, self._found.offset)
+        splice(file, self._found.offset, self._found.size, tag if keep else b"")
 
     def blocks(self, file: BinaryIO) -> dict[str, bytes]:
         found = {}

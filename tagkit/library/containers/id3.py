@@ -50,6 +50,9 @@ class FrontHome:
         self.room = id3v2.tag_size(read_at(file, 0, min(id3v2.HEADER, size_of(file))))
 
     def put(self, file: BinaryIO, data: bytes) -> None:
+        if not data and id3v2.end_of_tags(file, self.room) > self.room:
+            # The next tag would take the first one's place: an empty one keeps it.
+            data = id3v2.empty(read_at(file, 0, id3v2.HEADER))
         splice(file, 0, self.room, data)
 
     def blocks(self, file: BinaryIO) -> dict[str, bytes]:

@@ -55,6 +55,11 @@ def end_of_tags(file: BinaryIO, at: int = 0) -> int:
 
 def parse(data: bytes) -> Tag:
     """Take a whole tag apart. Raises Broken, and NoWriter for other versions than 3 and 4."""
+    size = tag_size(data)
+    if not size or size > len(data):  # in a chunk of a WAV or AIFF
+        raise Broken("there is no whole ID3 tag where one should be")
+    if data[size:].strip(b"\0"):
+        raise Broken("bytes that are no tag lie behind its ID3 tag")
     version, flags = data[3], data[5]
     if version not in (3, 4):
         hint = "--upgrade-id3 rewrites it as ID3v2.4" if version == 2 else None
@@ -85,6 +90,11 @@ def render(version: int, unsynchronised: bool, frames: Sequence[bytes], room: in
     flags = _UNSYNCHRONISED if unsynchronised else 0
     head = b"ID3" + bytes([version, 0, flags]) + _packed(size)
     return head + body + b"\0" * (size - len(body))
+
+
+def empty(head: bytes) -> bytes:
+    """Return a tag without frames, of the version of the tag that starts with ``head``."""
+    return head[:4] + bytes(6)
 
 
 def frame(version: int, identifier: str, text: str) -> bytes:

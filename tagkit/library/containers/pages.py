@@ -1,0 +1,102 @@
+"""Ogg pages: packets cut into them, put into the file, and the pages behind them numbered anew.
+
+mutagen.ogg reads and writes a single page. Its own cutting and replacing takes minutes for a cover of
+50 MB, and it numbers a chained stream on where that begins again. Source: RFC 3533.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from mutagen.ogg import OggPage
+
+from tagkit.library.containers.splice import read_at, size_of, splice
+
+_PAGE = 16 * 255  # bytes of packets on a page: as RFC 3533 and others suggest
+_HEADER = 27  # bytes before the lacing values
+_FIRST = 2  # flag of a stream's first page
+_REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
+
+
+def cut(packets: Sequence[bytes]) -> list[OggPage]:
+    """Return pages for the packets; the first packet begins the first page, the last ends the last."""
+    pages, page, room = [], OggPage(), _PAGE
+    for packet in packets:
+        at = 0
+        while len(packet) - at > room:
+            page.packets.append(packet[at : at + room])
+            page.complete = False
+            if len(page.packets) == 1:
+                page.position = -1  # no packet ends here
+            at += room
+            pages.append(page)
+            page, room = OggPage(), _PAGE
+            page.continued = True
+        page.packets.append(packet[at:])
+        room -= (len(packet) - at) // 255 * 255 + 255
+        if room < 255:
+            pages.append(page)
+            page, room = OggPage(), _PAGE
+    return [*pages, page] if page.packets else pages
+
+
+def cut_alike(packets: Sequence[bytes], old: Sequence[OggPage]) -> list[OggPage]:
+    """Return pages for packets that are as long as those of ``old``, cut where those were."""
+    data, at, pages = b"".join(packets), 0, []
+    for page in old:
+        new = OggPage()
+        new.complete, new.continued, new.position = page.complete, page.continued, page.position
+        for piece in page.packets:
+            new.packets.append(data[at : at + len(piece)])
+            at += len(piece)
+        pages.append(new)
+    return pages
+
+
+def put(file: BinaryIO, old: Sequence[OggPage], new: Sequence[OggPage]) -> None:
+    """Replace pages that lie one behind the other by ``new`` ones of the same stream."""
+    serial, sequence = old[0].serial, old[0].sequence
+    for number, page in enumerate(new):
+        page.serial, page.sequence = serial, (sequence + number) % (1 << 32)
+    new[-1].last = old[-1].last
+    new[-1].complete = old[-1].complete  # else its last packet goes on behind
+    if not new[-1].complete and len(new[-1].packets) == 1:
+        new[-1].position = -1
+    data = b"".join(page.write() for page in new)
+    splice(file, old[0].offset, sum(page.size for page in old), data)
+    if len(new) != len(old):
+        _renumber(file, old[0].offset + len(data), serial, len(new) - len(old))
+
+
+def _renumber(file: BinaryIO, at: int, serial: int, shift: int) -> None:
+    """Add ``shift`` to the numbers of a stream's pages from ``at``; gaps between them stay gaps.
+
+    It ends with the stream: where another begins with the same serial, or where no whole page is.
+    """
+    end = size_of(file)
+    while at + _HEADER <= end:
+        head = read_at(file, at, min(_HEADER + 255, end - at))
+        body = _HEADER + head[26]
+        length = body + sum(head[_HEADER:body])
+        if head[:5] != b"OggS\0" or at + length > end:
+            return
+        number, sequence = struct.unpack_from("<II", head, 14)
+        if number == serial:
+            if head[5] & _FIRST:
+                return
+            page = _numbered(read_at(file, at, length), (sequence + shift) % (1 << 32))
+            file.seek(at)
+            file.write(page)
+        at += length
+    file.flush()
+
+
+def _numbered(page: bytes, sequence: int) -> bytes:
+    """Return a page with another number, and the checksum that goes with it."""
+    data = page[:18] + struct.pack("<II", sequence, 0) + page[26:]
+    # The usual one with all bits the other way round, from 0 and not inverted.
+    crc = ~zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) & 0xFFFFFFFF
+    return data[:22] + crc.to_bytes(4, "big").translate(_REVERSED) + data[26:]
