@@ -27,6 +27,9 @@ _LONGEST_LINE = 1 << 20  # characters
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}", re.ASCII)
 NAME_RULE = "a-z, 0-9, '.', '_' and '-', at most 100, the first a letter or digit"
 
+# What a spreadsheet takes for a formula, also behind the quotes of an earlier :func:`cell`.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+
 # A key of many parts (a.b.c) costs tomllib the square of their number: 100,000 take minutes.
 _MOST_PARTS = 20
 _LONGEST_WORD = 2000
@@ -133,3 +136,18 @@ def bounded_memory(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def cell(text: str) -> str:
+    """Return ``text`` as a table's cell that no spreadsheet computes: ``=1+1`` becomes ``'=1+1``."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def from_cell(text: str) -> str:
+    """Return what :func:`cell` made a cell of."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
+def path_cell(text: str) -> str:
+    """Return a path as such a cell that still names the file: ``=1.mp3`` becomes ``./=1.mp3``."""
+    return f"./{text}" if _FORMULA.match(text) else text

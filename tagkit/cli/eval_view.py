@@ -16,6 +16,7 @@ from tagkit.evaluation import record
 from tagkit.evaluation.compare import Comparison
 from tagkit.evaluation.figure import Figure, interval, number
 from tagkit.evaluation.scores import Scores
+from tagkit.strangers import cell
 
 #: What the figures are called where people read them.
 NAMES = {
@@ -122,7 +123,7 @@ def as_json(values: record.Record) -> None:
 
 def as_csv(rows: Iterable[Sequence[object]]) -> None:
     out = csv.writer(sys.stdout, lineterminator="\n")
-    out.writerows([printable(c) if isinstance(c, str) else c for c in row] for row in rows)
+    out.writerows([cell(printable(c)) if isinstance(c, str) else c for c in row] for row in rows)
 
 
 FORMATS: dict[str, Callable[[Scores], None]] = {
@@ -155,13 +156,13 @@ class _Shown:
             shown.add_column(name, justify="left" if is_word else "right", no_wrap=True)
         for row in rows:
             # Text: what a stranger's tag or model is called is no markup.
-            shown.add_row(*(Text(printable(cell)) for cell in row))
+            shown.add_row(*(Text(printable(word)) for word in row))
         self.console.print()
         self.console.print(shown)
 
 
-def _is_number(cell: str) -> bool:
-    return cell.lstrip("-+").replace(".", "").replace("%", "").isdigit()
+def _is_number(word: str) -> bool:
+    return word.lstrip("-+").replace(".", "").replace("%", "").isdigit()
 
 
 def _area(of: Figure) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from tagkit import strangers
 from tagkit.cli.writing import printable, tables
 from tagkit.library.deciding import Track
 from tagkit.library.finding import remote
@@ -49,8 +50,10 @@ def jsonl(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator
 
 
 def csv_rows(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Iterator[Track]:
-    """A line a tag of a track: path, duration, category, tag, probability, given (yes or no)."""
-    out = csv.writer(sys.stdout, lineterminator="\n")
+    """A line a tag of a track: path, duration, category, tag, probability, given (yes or no). No cell
+    is a formula."""
+    # Every text in quotes: a spreadsheet that splits at semicolons finds none outside of the path.
+    out = csv.writer(sys.stdout, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     out.writerow(("path", "duration", "category", "tag", "probability", "given"))
     names = [(tag.name, tag.category) for tag in tags]
     for track in tracks:
@@ -62,10 +65,10 @@ def csv_rows(tracks: Iterable[Track], tags: Sequence[Tag], every: bool) -> Itera
             mark = "yes" if (name, category) in given else "no"
             out.writerow(
                 (
-                    printable(remote.url(track.path)),
+                    strangers.path_cell(printable(remote.url(track.path))),
                     round(track.duration, 3),
                     category,
-                    name,
+                    strangers.cell(printable(name)),
                     round(probability, 4),
                     mark,
                 )
@@ -160,7 +163,7 @@ def _cell(track: Track, category: str) -> Text:
     for decision in track.decisions:
         if decision.category == category:
             cell.append(", " if cell else "")
-            cell.append(decision.name)
+            cell.append(printable(decision.name))
             cell.append(f" {decision.probability:.2f}".replace("0.", "."), style="dim")
     return cell
 

@@ -42,7 +42,7 @@ def list_models(
     rows = list(model_rows(damaged.append))
     if output is TableFormat.jsonl:
         for row in rows:
-            typer.echo(json.dumps(row, ensure_ascii=False))
+            typer.echo(json.dumps(row))  # ASCII: no name steers a terminal
     else:
         print_table(rows)
     for error in damaged:
@@ -61,7 +61,7 @@ def info(
 
     about = describe(name)
     if output is TextFormat.json:
-        typer.echo(json.dumps(about, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(about, indent=2))
     else:
         for line in describe_text(about):
             typer.echo(printable(line))

@@ -11,6 +11,7 @@ from typing import Any
 from tagkit import strangers
 from tagkit.cli.writing import printable, tables
 from tagkit.errors import TagkitError, WeightsError
+from tagkit.inference import ensemble_file
 from tagkit.vocab import CATEGORIES, VOCABULARIES
 from tagkit.weights import bundle, catalogue, pull, registry
 from tagkit.weights.record import to_record
@@ -86,11 +87,8 @@ def describe(name: str) -> Record:
 
 
 def _ensemble(path: Path) -> Record:
-    try:
-        return strangers.toml(path)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise WeightsError(f"cannot be read as an ensemble: {reason}", path=path) from error
+    ensemble_file.read(path)  # so that it holds texts, numbers and tables of them, and no more
+    return strangers.toml(path)
 
 
 def describe_text(about: Record) -> Iterator[str]:

@@ -95,7 +95,9 @@ def write(dataset: Dataset, manifest: Path) -> None:
         table = csv.DictWriter(text, COLUMNS, delimiter=delimiter, lineterminator="\n")
         table.writeheader()
         for row in _rows(dataset, manifest.absolute().parent):
-            table.writerow(row | {"tags": ";".join(row["tags"])})
+            cells = row | {"tags": ";".join(row["tags"])}
+            named = {"path": strangers.path_cell(cells.pop("path"))}
+            table.writerow(named | {name: strangers.cell(text) for name, text in cells.items()})
     try:
         with whole(manifest) as file:
             file.write(text.getvalue().encode("utf-8", "surrogateescape"))
@@ -173,7 +175,9 @@ def _table(lines: Iterator[str], manifest: Path) -> Iterator[tuple[int, dict[str
     reader = csv.DictReader(lines, delimiter="\t" if manifest.suffix == ".tsv" else ",")
     columns(list(reader.fieldnames or ["path"]), ("path",), manifest)
     for cells in reader:
-        row: dict[str, object] = {key: cell or "" for key, cell in cells.items() if key}
+        row: dict[str, object] = {
+            key: strangers.from_cell(cell or "") for key, cell in cells.items() if key
+        }
         row["tags"] = re.split("[;|]", str(row["tags"])) if "tags" in row else None
         yield reader.line_num, row
 

@@ -40,6 +40,7 @@ from tagkit.inference.context import Context
 from tagkit.vocab import CATEGORIES
 
 COMBINATIONS = ("mean", "logit-mean", "rank", "learned")
+_MOST_MEMBERS = 100
 _KEYS = (
     "name",
     "members",
@@ -143,6 +144,10 @@ def _definition(table: Mapping[str, Any]) -> Definition:
     names, how = table.get("members"), table.get("combine", "mean")
     if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
         raise _WrongError("members must be a list of at least one name")
+    if len(names) > _MOST_MEMBERS:
+        raise _WrongError(f"{len(names):,} members; at most {_MOST_MEMBERS}")
+    if not isinstance(table.get("name", ""), str):
+        raise _WrongError("name must be a text")
     if how not in COMBINATIONS:
         raise _WrongError(f"combine is {how!r}, not one of {', '.join(COMBINATIONS)}")
     weights, combiner = table.get("weights"), table.get("combiner")
@@ -158,7 +163,7 @@ def _definition(table: Mapping[str, Any]) -> Definition:
     context, context_thresholds = _context(table.get("context"))
     return Definition(
         members=tuple(names),
-        name=str(table.get("name", "")),
+        name=table.get("name", ""),
         combine=how,
         weights=None if weights is None else tuple(map(float, weights)),
         combiner=combiner,

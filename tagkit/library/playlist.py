@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+_TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
 
 class Entry(NamedTuple):
     """A file, and what a player shows of it; ``duration`` in seconds."""
@@ -53,5 +55,6 @@ def _one_line(text: str) -> str:
 
 
 def _breaks(character: str) -> bool:
-    """A control character, a line or paragraph separator, or a byte that is no text."""
-    return unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs")
+    """A control character, a line or paragraph separator, a byte that is no text, or what turns the
+    direction of writing, by which a line can look like another one."""
+    return unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs") or character in _TURNS

@@ -1,8 +1,16 @@
-"""Fetch one file, with bounds on its size and on waiting, and an error a person can act on."""
+"""Fetch one file, with bounds on its size and on waiting, and an error a person can act on.
+
+A server that sends a byte now and then would never run into a time limit for each byte: so a download has
+a pace too, from its first moment on. Who falls behind it is hung up on.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import socket
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,6 +26,8 @@ Progress = Callable[[int, int | None], None]
 # server may not fill the disk.
 MOST_BYTES = 512 << 20
 TIMEOUT = 30.0  # seconds without a single byte
+PATIENCE = 60.0  # seconds in which nothing of the file need have come
+PACE = 8 << 10  # bytes a second, after that
 _PIECE = 256 << 10
 
 _MIRROR = "set TAGKIT_WEIGHTS_URL to a mirror, or fetch the file elsewhere and use 'tagkit weights import'"
@@ -37,7 +47,9 @@ class _WebOnly(urllib.request.HTTPRedirectHandler):
         target = headers.get("Location", "")
         try:
             # urllib itself refuses all but these and ftp.
-            if target.lower().startswith("ftp:"):
+            if target.lower().startswith("ftp:") or (
+                req.type == "https" and target.lower().startswith("http:")
+            ):
                 raise DownloadError(f"{req.full_url} redirects to {_shown(target)}: not followed")
             return super().http_error_302(req, fp, code, msg, headers)
         except BaseException:
@@ -45,6 +57,55 @@ class _WebOnly(urllib.request.HTTPRedirectHandler):
             raise
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+class _Watch:
+    """Hangs up on a server that is slower than :data:`PACE`; its connections are made through it."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.expired = False
+        self._started = time.monotonic()
+        self._sockets: list[socket.socket] = []
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> _Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def handlers(self) -> tuple[urllib.request.BaseHandler, ...]:
+        """What urllib opens the web with."""
+
+        def watched(kind: Any) -> Any:
+            class Connection(kind):  # type: ignore[misc]
+                def connect(connection) -> None:  # noqa: N805 (self is the watch)
+                    super().connect()
+                    self._sockets.append(connection.sock)
+
+            return Connection
+
+        class Http(urllib.request.HTTPHandler):
+            def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+                return self.do_open(watched(http.client.HTTPConnection), req)
+
+        class Https(urllib.request.HTTPSHandler):
+            def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+                return self.do_open(watched(http.client.HTTPSConnection), req)
+
+        return Http(), Https()
+
+    def _watch(self) -> None:
+        while not self._done.wait(min(1.0, PATIENCE / 4)):
+            if time.monotonic() - self._started > PATIENCE + self.received / PACE:
+                self.expired = True
+                for connection in self._sockets:
+                    with contextlib.suppress(OSError):
+                        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 def fetch(
@@ -73,19 +134,39 @@ def _pieces(url: str, size: int | None) -> Iterator[tuple[bytes, int | None]]:
     """Yield the body piece by piece with its announced length; all network errors end here."""
     if not url.lower().startswith(("http://", "https://", "file://")):
         raise DownloadError(f"{url!r} is no http, https or file address", hint=_MIRROR)
-    most = MOST_BYTES if size is None else size
+    with _Watch() as watch:
+        try:
+            yield from _watched(url, MOST_BYTES if size is None else size, size, watch)
+        except DownloadError as error:
+            if watch.expired:
+                raise DownloadError(
+                    f"{url} sends less than {PACE >> 10} kB a second",
+                    hint=f"pull again later; or {_MIRROR}",
+                ) from error
+            raise
+
+
+def _watched(
+    url: str, most: int, size: int | None, watch: _Watch
+) -> Iterator[tuple[bytes, int | None]]:
     try:
         request = urllib.request.Request(url, headers={"User-Agent": f"tagkit/{__version__}"})
-        with urllib.request.build_opener(_WebOnly).open(request, timeout=TIMEOUT) as reply:
+        opener = urllib.request.build_opener(_WebOnly, *watch.handlers())
+        with opener.open(request, timeout=TIMEOUT) as reply:
             announced = _announced(reply.headers.get("Content-Length", ""))
             received = 0
-            while piece := reply.read(_PIECE):
+            # Not read, which waits for a whole piece; a file: address has no read1.
+            read = getattr(reply, "read1", reply.read)
+            while piece := read(_PIECE):
                 received += len(piece)
+                watch.received = received
                 if received > most:
                     raise DownloadError(
                         f"{url} sends more than the {most:,} bytes that are allowed", hint=_MIRROR
                     )
                 yield piece, announced or size
+            if watch.expired:
+                raise DownloadError(f"{url} was too slow")
             # http.client ends quietly when the connection closes early.
             if announced is not None and received < announced:
                 raise DownloadError(
