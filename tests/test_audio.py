@@ -535,7 +535,9 @@ def test_only_the_windows_are_decoded(kind: str, tmp_path: Path, decoded: list[i
 def test_a_long_file_that_cannot_be_sought_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = media.make(tmp_path, "wma", seconds=20.0)
+    path = tmp_path / "chained.ogg"
+    parts = [media.make(tmp_path, "ogg", seconds=10.0, seed=seed) for seed in (1, 2)]
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
     kept, _ = audio.read_windows(path, 16000, 4000, most=5)
     monkeypatch.setattr(libav, "KEPT", 100_000)
     file = libav.LibavDecoder(path)
@@ -543,6 +545,23 @@ def test_a_long_file_that_cannot_be_sought_is_not_kept(
     file.close()
     again, _ = audio.read_windows(path, 16000, 4000, most=5)
     np.testing.assert_array_equal(again, kept)
+
+
+@pytest.mark.parametrize("kind", ["wma", "webm", "mka"])
+def test_hours_with_timestamps_in_milliseconds_are_sought_to_the_millisecond(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoded: list[int]
+) -> None:
+    path = media.make(tmp_path, kind, seconds=60.0, channels=1)
+    info = audio.probe(path)
+    whole = audio.read(path, info.sample_rate)
+    monkeypatch.setattr(libav, "KEPT", 100_000)
+    decoded.clear()
+    windows, duration = audio.read_windows(path, info.sample_rate, 4000, most=5)
+    assert sum(decoded) < 20 * info.sample_rate  # of 60, a cluster holds 5
+    assert duration == pytest.approx(info.duration, abs=0.002)
+    for start, window in zip(audio.window_starts(len(whole), 4000, 5), windows, strict=True):
+        near = range(max(0, start - 100), min(start + 101, len(whole) - 3999))
+        assert min(np.abs(window - whole[at : at + 4000]).max() for at in near) < 1e-4
 
 
 def test_nothing_stays_open(tmp_path: Path) -> None:

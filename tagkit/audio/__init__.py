@@ -43,6 +43,9 @@ MARGIN = 0.02
 # Windows closer than this many seconds are decoded in one go: seeking between them costs more.
 GAP = 0.5
 
+# Samples at a file's own rate that are resampled at once; of 192 kHz, more do not fit in memory.
+BLOCK = 1 << 22
+
 
 class AudioInfo(NamedTuple):
     """What a file holds: ``duration`` in seconds, ``sample_rate`` in Hz, ``frames`` a channel."""
@@ -62,7 +65,7 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
 
 def read(path: str | os.PathLike[str], rate: int) -> FloatArray:
     """Return the whole file as mono float32 (samples,) at ``rate`` Hz. Raises AudioError."""
-    return _listen(path, lambda file: _resample(file.span(0, file.frames), file.rate, rate))
+    return _listen(path, lambda file: _resampled_span(file, 0, file.frames, rate))
 
 
 def window_starts(total: int, length: int, most: int = 16) -> list[int]:
@@ -164,13 +167,27 @@ def _hear(file: Decoder, start: int, stop: int, rate: int) -> FloatArray:
     up, down = rate // common, file.rate // common
     step = max(0, (start - math.ceil(MARGIN * rate)) // up)
     end = math.ceil(stop * file.rate / rate + MARGIN * file.rate)
-    samples = _resample(file.span(step * down, min(end, file.frames)), file.rate, rate)
+    samples = _resampled_span(file, step * down, min(end, file.frames), rate)
     return samples[start - step * up : stop - step * up]
 
 
 def _resampled(frames: int, native: int, rate: int) -> int:
     """How many samples :func:`_resample` makes of ``frames``."""
     return max(1, int(frames * rate / native + 0.5))
+
+
+def _resampled_span(file: Decoder, start: int, stop: int, rate: int) -> FloatArray:
+    """Return the samples ``start`` to ``stop`` at ``rate``, a block at a time: to the bit what
+    resampling all of them at once gives."""
+    if file.rate == rate or stop - start <= BLOCK:
+        return _resample(file.span(start, stop), file.rate, rate)
+    stream = soxr.ResampleStream(file.rate, rate, 1, dtype="float32", quality="HQ")
+    return np.concatenate(
+        [
+            stream.resample_chunk(file.span(at, min(at + BLOCK, stop)), last=at + BLOCK >= stop)
+            for at in range(start, stop, BLOCK)
+        ]
+    )
 
 
 def _resample(samples: FloatArray, native: int, rate: int) -> FloatArray:

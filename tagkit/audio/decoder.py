@@ -9,9 +9,16 @@ import numpy.typing as npt
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 
+# Channels from which adding up a row is faster than adding columns, each of which reads all the memory.
+MANY = 16
+
 # Louder than any recording, even one whose floats are 16-bit integers: only a broken file has it,
 # and squared in a spectrum it would overflow.
 LOUDEST = 65536.0
+
+# The most samples a second that anyone records: DSD1024, as FFmpeg decodes it. What claims more would be
+# gigabytes in a second of sound.
+FASTEST = 6_144_000
 
 
 class Decoder(Protocol):
@@ -41,6 +48,9 @@ def mono(samples: FloatArray) -> FloatArray:
     channels = samples.shape[1]
     if channels == 1:
         out = samples[:, 0].copy()
+    elif channels >= MANY and samples.flags.c_contiguous:
+        out = samples.sum(axis=1)
+        out *= np.float32(1 / channels)
     else:
         out = samples[:, 0] + samples[:, 1]  # column by column: 15 times as fast as mean(axis=1)
         for channel in range(2, channels):

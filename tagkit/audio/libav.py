@@ -2,7 +2,8 @@
 
 Where a container's timestamps tell single samples, a span is sought, with enough before it for the
 codec to settle, and every frame goes where its timestamp says. Where they do not (Matroska and WMA:
-milliseconds), only decoding from the beginning tells which sample is which.
+milliseconds), only decoding from the beginning tells which sample is which. Of hours that takes minutes:
+there the millisecond has to do.
 
 A sought span equals the whole to the bit (Opus: to 1e-5), but for AAC with noise substitution: where
 its encoder wrote "noise" in place of samples, the decoder makes its own, and each time another.
@@ -11,6 +12,7 @@ its encoder wrote "noise" in place of samples, the decoder makes its own, and ea
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +20,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from tagkit.audio.decoder import FloatArray, mono
+from tagkit.audio.decoder import FASTEST, FloatArray, mono
 from tagkit.audio.stream import Stream, planar
 
 # Where seeking was measured to be exact: container, codec (None: any).
@@ -36,6 +38,9 @@ SOUGHT = {
     ("wv", None),
 }
 
+# Where it is exact to the timestamps, which are milliseconds.
+ROUGH = {"matroska,webm", "asf"}
+
 # Seconds decoded and dropped before a sought span. An MP3 frame may begin 511 bytes back, which is
 # nine of the smallest frames at 32 kHz and above, and 255 bytes back below, which is 23. Opus needs
 # the longer to forget what was before (to 5e-6; 0.3 s: 8e-5), Vorbis because it seeks by pages.
@@ -50,6 +55,9 @@ OGG_TAIL = 4.0
 # samples, and the next a true one: within it, count on from the frame before.
 OGG_SLACK = 4096
 
+# And where timestamps are rounded, by this many of their ticks.
+ROUGH_SLACK = 2
+
 # A file that cannot be sought is decoded once to count it, and kept from that if it is no longer
 # than this many samples (12 minutes at 44.1 kHz, 128 MiB); a longer one is decoded again.
 KEPT = 1 << 25
@@ -57,7 +65,10 @@ KEPT = 1 << 25
 # Seconds after which timestamps are rather broken than true, and samples are counted instead.
 LONGEST = 100 * 3600
 
-BLOCK = 1 << 16  # samples turned into mono at once: NumPy's calls cost more than a frame's 1152
+# Samples of a channel turned into mono at once, for NumPy's calls cost more than a frame's 1152; and
+# those of all channels, for there may be hundreds.
+BLOCK = 1 << 16
+WIDE_BLOCK = 1 << 20
 
 
 class LibavDecoder:
@@ -76,6 +87,8 @@ class LibavDecoder:
         first = stream.first_frame()
         self.rate: int = first.sample_rate
         self.channels: int = first.layout.nb_channels
+        if self.rate > FASTEST:
+            raise ValueError(f"it says that it has {self.rate:,} samples a second")
         self._origin: int = first.pts or 0
         self._tick: Fraction = stream.time_base * self.rate  # of the timestamps, in samples
         self._at = 0  # where the next frame begins
@@ -90,6 +103,9 @@ class LibavDecoder:
             and self._tick.numerator == 1
             and not stream.chained()
         )
+        if not self._sought and stream.container in ROUGH and first.pts is not None:
+            self._sought = self._place(stream.stated_end()) > KEPT
+            self._slack = math.ceil(ROUGH_SLACK * self._tick)
         self.frames = self._find_end() if self._sought else 0
         if not 0 < self.frames < LONGEST * self.rate:
             self._sought = False
@@ -139,19 +155,20 @@ class LibavDecoder:
         return bool(places)
 
     def _place(self, pts: int) -> int:
-        ticks = self._tick.denominator  # a sample; see _measure
-        return (pts - self._origin + ticks // 2) // ticks
+        ticks, samples = self._tick.denominator, self._tick.numerator
+        return (2 * (pts - self._origin) * samples + ticks) // (2 * ticks)
 
     def _blocks(self, stop: float = float("inf")) -> Iterator[tuple[int, FloatArray]]:
         """Decode until the sample ``stop``: positions, and the mono samples that begin there."""
         batch: list[av.AudioFrame] = []
         begin = self._at
+        most = min(BLOCK, WIDE_BLOCK // self.channels)
         for frame in self._stream.frames:
             at = self._at
             if self._sought and frame.pts is not None:
                 place = self._place(frame.pts)
                 at = place if place > at + self._slack else at
-            if batch and (at > self._at or at - begin > BLOCK or not _alike(frame, batch[0])):
+            if batch and (at > self._at or at - begin > most or not _alike(frame, batch[0])):
                 yield begin, mono(planar(batch).T)
                 batch = []
             if not batch:

@@ -29,11 +29,11 @@ from tagkit.audio.decoder import FloatArray
 from tagkit.audio.windows import Decoded, Hearing
 from tagkit.errors import AudioError, PassingError, TagkitError
 
-# How long a file may take. A song takes a tenth of a second. What cannot be sought is decoded as a whole,
-# and what is larger than ORDINARY is hours of that; a slow disk or a busy machine takes ten times as long.
+# How long a file may take. A song takes a tenth of a second. Some formats are decoded as a whole, at some
+# 20 MB/s and more; a slow disk or a busy machine takes ten times as long. Beyond ORDINARY bytes, that counts.
 PATIENCE = 25.0  # seconds
 ORDINARY = 40_000_000  # bytes
-PATIENCE_PER_BYTE = 1e-6  # beyond
+PATIENCE_PER_BYTE = 0.5e-6
 
 # How long it may load its libraries, from a disk that is busy with everything else.
 START = 60.0

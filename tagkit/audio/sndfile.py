@@ -21,10 +21,11 @@ import contextlib
 import os
 from pathlib import Path
 
+import numpy as np
 import soundfile
 
 from tagkit.audio import mpeg
-from tagkit.audio.decoder import FloatArray, mono
+from tagkit.audio.decoder import FASTEST, FloatArray, mono
 from tagkit.errors import AudioError
 
 # How the files begin that libsndfile is asked for.
@@ -33,6 +34,9 @@ MAGIC = (b"fLaC", b"RIFF", b"RF64", b"riff", b"FORM", b"caff", b".snd")
 # Before a frame that was sought in an MP3, it decodes some by itself (four, of which two were found to
 # count). What else is needed is decoded and dropped here.
 OWN_FRAMES = 2
+
+# Samples of all channels decoded at once: sixteen channels of minutes do not fit in memory.
+BLOCK = 1 << 21
 
 # An MP3's first and last frames are there for the encoder's delay, and are cut off. More than these
 # that do not decode, or bytes never read, and the header lied.
@@ -58,7 +62,8 @@ class SndfileDecoder:
             self.rate: int = self._file.samplerate
             self.channels: int = self._file.channels
             self.frames: int = self._file.frames
-            if ("MPEG" in self._file.subtype) is plain or self.frames == 0:
+            mpeg_within = "MPEG" in self._file.subtype
+            if mpeg_within is plain or self.frames == 0 or self.rate > FASTEST:
                 raise AudioError("is not for libsndfile", path=path)
             self._preroll = (
                 0 if header is None else max(0, header.reach - OWN_FRAMES) * mpeg.SAMPLES
@@ -78,10 +83,20 @@ class SndfileDecoder:
     def span(self, start: int, stop: int) -> FloatArray:
         begin = max(0, start - self._preroll)
         self._file.seek(begin)
-        samples = self._file.read(stop - begin, dtype="float32", always_2d=True)
-        if len(samples) < stop - begin:
+        if (stop - begin) * self.channels <= BLOCK:
+            return mono(self._read(stop - begin)[start - begin :])
+        out = np.empty(stop - start, np.float32)
+        self._read(start - begin)
+        size = max(1, BLOCK // self.channels)
+        for at in range(0, len(out), size):
+            out[at : at + size] = mono(self._read(min(size, len(out) - at)))
+        return out
+
+    def _read(self, frames: int) -> FloatArray:
+        samples: FloatArray = self._file.read(frames, dtype="float32", always_2d=True)
+        if len(samples) < frames:
             raise AudioError("ends before its header says", path=self._path)
-        return mono(samples[start - begin :])
+        return samples
 
     def close(self) -> None:
         self._opened.close()

@@ -102,7 +102,10 @@ class Stream:
 
     def stated_end(self) -> int:
         """The end that the headers state, as a timestamp; 0 where they state none."""
-        return (self._stream.start_time or 0) + (self._stream.duration or 0)
+        duration: int | None = self._stream.duration
+        if duration is None and self._file.duration and self.time_base:  # Matroska: of all streams
+            duration = int(Fraction(self._file.duration, av.time_base) / self.time_base)
+        return (self._stream.start_time or 0) + (duration or 0)
 
     def last_packet(self) -> int:
         """The greatest timestamp of all packets; reads them all, and leaves the stream at its end."""
