@@ -129,7 +129,7 @@ def test_after_retagged_not_even_the_key_is_read(store, tmp_path, key_of):
     file["mood"] = ["happy"]
     file.save()
     os.utime(path, ns=(7, 7))
-    store.retagged(path)
+    store.retagged(path, path.stat())
     assert analyse(store, [path]) == []
     assert len(key_of.asked) == 1
 

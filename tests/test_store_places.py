@@ -74,7 +74,7 @@ def test_a_changed_tag_is_read_anew_and_our_own_write_is_not(
     list(store.look([path], ()))
     assert origins(store, path) == [Origin("Bob", "", "Ode")]
     os.utime(path, ns=(9, 9))
-    store.retagged(path)
+    store.retagged(path, path.stat())
     list(store.look([path], ()))
     assert len(reads.asked) == 2
     assert origins(store, path) == [Origin("Bob", "", "Ode")]

@@ -24,6 +24,7 @@ from tagkit.library.runs.journal import Journal
 from tagkit.library.runs.settle import settle
 from tagkit.library.runs.undo import last_write, reversal
 from tagkit.library.saving import attributes, guard, inplace, safesave, tempfiles
+from tagkit.library.saving.exchange import exchange
 from tagkit.library.saving.guard import SkipError
 from tagkit.library.saving.safesave import SaveOptions
 from tagkit.library.writer import Outcome, Writer
@@ -270,7 +271,7 @@ def no_space(*_):
 
 
 @pytest.mark.parametrize(
-    "place", ["tempfiles.create", "_fill", "os.fsync", "os.statvfs", "Path.replace", "save"]
+    "place", ["tempfiles.create", "_fill", "os.fsync", "os.statvfs", "exchange", "save"]
 )
 def test_a_full_disk_at_any_step_leaves_the_file_whole_and_nothing_behind(
     library, monkeypatch, place
@@ -283,7 +284,7 @@ def test_a_full_disk_at_any_step_leaves_the_file_whole_and_nothing_behind(
         "_fill": (safesave, "_fill"),
         "os.fsync": (os, "fsync"),
         "os.statvfs": (os, "statvfs"),
-        "Path.replace": (Path, "replace"),
+        "exchange": (safesave, "exchange"),
         "save": (type(LAYOUT.open(path)), "save"),
     }[place]
     monkeypatch.setattr(owner, name, no_space)
@@ -357,6 +358,72 @@ def test_other_audio_under_the_same_name_is_not_written(library):
     shutil.copy(library.make(seed=2), path)
     outcome = library.apply(change)
     assert isinstance(outcome.error, ChangedError) and "other audio" in str(outcome.error)
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_where_nothing_can_change_places_the_file_is_replaced(library, monkeypatch, can_exchange):
+    path = library.make()
+    if not can_exchange:
+        monkeypatch.setattr(safesave, "exchange", lambda *_: False)
+    assert library.tag(path).status == "written"
+    assert LAYOUT.open(path).get("theme") == ["love"] and library.names() == {path.name}
+
+
+def test_what_two_files_exchange_is_their_names(tmp_path):
+    one, other = tmp_path / os.fsdecode(b"\xe9"), tmp_path / "other"
+    one.write_text("1")
+    with pytest.raises(FileNotFoundError):
+        exchange(one, other)
+    other.mkdir()
+    if not exchange(one, other):
+        pytest.skip("this file system cannot exchange")
+    assert one.is_dir() and other.read_text() == "1"
+
+
+@pytest.mark.parametrize("edit", ["append", "replace", "folder", "link", "gone"])
+def test_an_edit_in_the_very_last_moment_wins_too(library, monkeypatch, edit):
+    path = library.make()
+    theirs = library.make(seed=2).rename(path.with_name("theirs"))
+    change = library.propose(path)
+
+    def meanwhile(one, other):
+        monkeypatch.undo()  # theirs goes back by another exchange
+        if edit == "append":
+            with path.open("ab") as file:
+                file.write(b"theirs")
+        elif edit == "replace":
+            shutil.copy(theirs, path.with_name("new")).rename(path)
+        else:
+            path.unlink()
+            if edit == "folder":
+                path.mkdir()
+            elif edit == "link":
+                path.symlink_to(theirs)
+        meanwhile.left = path.read_bytes() if path.is_file() else path.is_dir()
+        return exchange(one, other)
+
+    monkeypatch.setattr(safesave, "exchange", meanwhile)
+    outcome = library.apply(change)
+    assert outcome.status == "failed", outcome
+    assert (path.read_bytes() if path.is_file() else path.is_dir()) == meanwhile.left
+    assert path.is_symlink() == (edit == "link")
+    assert library.names() == {"theirs", path.name} - ({path.name} if edit == "gone" else set())
+    assert library.journal.last_run() is None and library.journal.unsettled() == []
+
+
+def test_of_a_written_file_is_said_what_was_written(library, monkeypatch):
+    path = library.make()
+    commit = safesave.Copy.commit
+
+    def replaced(copy):
+        commit(copy)
+        replaced.size = path.stat().st_size
+        path.with_name("new").write_bytes(b"theirs")
+        path.with_name("new").rename(path)
+
+    monkeypatch.setattr(safesave.Copy, "commit", replaced)
+    outcome = library.tag(path)
+    assert outcome.status == "written" and outcome.now.st_size == replaced.size
 
 
 @pytest.mark.parametrize("edit", ["append", "touch", "replace", "same size and time"])
@@ -494,13 +561,11 @@ def test_ctrl_c_during_the_copy_leaves_the_file_and_nothing_beside_it(library, m
 
 def test_ctrl_c_during_the_replace_waits_until_it_is_finished_and_recorded(library, monkeypatch):
     path = library.make()
-    replace = Path.replace
-
-    def interrupted(self, target):
+    def interrupted(one, other):
         signal.raise_signal(signal.SIGINT)
-        return replace(self, target)
+        return exchange(one, other)
 
-    monkeypatch.setattr(Path, "replace", interrupted)
+    monkeypatch.setattr(safesave, "exchange", interrupted)
     with pytest.raises(KeyboardInterrupt):
         library.tag(path)
     assert LAYOUT.open(path).get("theme") == ["love"]

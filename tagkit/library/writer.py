@@ -30,16 +30,21 @@ if TYPE_CHECKING:
 Opener: TypeAlias = "Callable[[Path], TagFile]"
 Status: TypeAlias = Literal["written", "unchanged", "skipped", "failed"]
 
+OTHER_AUDIO = "it holds other audio than before"
 _AGAIN = "analyse it again"
 _ODD = "nothing was written; if the file is not damaged, please report it as a bug in tagkit"
 
 
 class Outcome(NamedTuple):
-    """What became of one file. ``error`` says why it was skipped (on purpose) or failed."""
+    """What became of one file. ``error`` says why it was skipped (on purpose) or failed.
+
+    ``now`` is what a written file is, whatever another program has put in its place since.
+    """
 
     path: Path
     status: Status
     error: TagkitError | None = None
+    now: os.stat_result | None = None
 
 
 class Writer:
@@ -70,27 +75,29 @@ class Writer:
         if not change.changes:
             return Outcome(change.path, "unchanged")
         try:
-            written = self._write(change, reverts)
+            now = self._write(change, reverts)
         except (SkipError, NoWriterError) as error:
             return Outcome(change.path, "skipped", error)
         except (TagError, AudioError) as error:
             return Outcome(change.path, "failed", error)
-        return Outcome(change.path, "written" if written else "unchanged")
+        return Outcome(change.path, "unchanged" if now is None else "written", now=now)
 
-    def _write(self, change: FileChange, reverts: int | None) -> bool:
+    def _write(self, change: FileChange, reverts: int | None) -> os.stat_result | None:
+        """Return what the file is now; None where it held the new values already."""
         with os_errors(change.path):
             path = change.path.resolve(strict=True)  # a symlink stays one; its target is written
             self._enter(path.parent)
         with safesave.copied(path, self._options) as copy, _about(path):
             original = self._open(path)
             if is_written(original, change):
-                return False
+                return None
             refuse_if_changed(path, original, change)
             copy.fill()
             self._edit(copy, original, change)
             copy.seal()
             self._commit(copy, original, dataclasses.replace(change, path=path), reverts)
-        return True
+            with os_errors(path):
+                return copy.now()
 
     def _commit(
         self, copy: Copy, original: TagFile, change: FileChange, reverts: int | None
@@ -140,7 +147,7 @@ def is_written(tags: TagFile, change: FileChange) -> bool:
 def refuse_if_changed(path: Path, tags: TagFile, change: FileChange) -> None:
     """Raise ChangedError where the file is not what it was when the change was decided."""
     if payload.content_key(path) != change.content:
-        raise ChangedError("it holds other audio than before", path=path, hint=_AGAIN)
+        raise ChangedError(OTHER_AUDIO, path=path, hint=_AGAIN)
     for field, old, _, _ in change.changes:
         if tuple(tags.get(field)) != old:
             raise ChangedError(f"its {field} is not what it was", path=path, hint=_AGAIN)

@@ -6,6 +6,8 @@
               ─▶ fsync ─▶ os.replace ─▶ fsync the folder
 
 Until ``os.replace`` the original is only read. After it the new file is complete, whenever power fails.
+Where the system can, the two change places instead: then it is seen what was replaced, and what another
+program has put there in the last moment goes back.
 The caller proves the audio by reading both files after the edit, not by a hash taken while copying:
 that proves the copy as well, and the original is in the cache by then.
 
@@ -28,6 +30,7 @@ from typing import Literal
 from tagkit.errors import ChangedError, SaveError
 from tagkit.library.saving import attributes, guard, inplace, tempfiles
 from tagkit.library.saving.attributes import Attributes
+from tagkit.library.saving.exchange import exchange
 from tagkit.library.saving.guard import SkipError, os_errors
 
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
@@ -93,15 +96,14 @@ class Copy:
         """
         with os_errors(self.original):
             if _identity(self.original.stat()) != _identity(self.before):
-                raise ChangedError(
-                    "another program has changed the file meanwhile; it is left as it is now",
-                    path=self.original,
-                    hint="run again",
-                )
+                raise self._changed()
             if self.redo is None:
                 self._replace()
                 self.state = "done"
-                self._make_durable()
+                try:
+                    self._make_durable()
+                finally:
+                    _remove(self.temp)  # the old file, where the two have changed places
             else:
                 self._overwrite(self.redo)
 
@@ -110,13 +112,33 @@ class Copy:
         if self.state == "waiting":
             _remove(self.temp)
 
+    def now(self) -> os.stat_result:
+        """Return what the written file is, also where another program has replaced it since. Raises OSError."""
+        return os.fstat(self.fd) if self.redo is None else self.original.stat()
+
     def _replace(self) -> None:
+        exchanged = False
         try:
-            self.temp.replace(self.original)
+            exchanged = exchange(self.temp, self.original)
+            if not exchanged:
+                self.temp.replace(self.original)
         except OSError:
             # A network file system may fail to hear that it was done, and say that it was not.
             if not tempfiles.is_same(self.original, self.fd):
                 raise
+        # All but ctime, which the exchange itself has moved.
+        if exchanged and _identity(self.temp.lstat())[:-1] != _identity(self.before)[:-1]:
+            self.state = "torn"  # until theirs is back, nothing may be removed
+            exchange(self.temp, self.original)
+            self.state = "waiting"
+            raise self._changed()
+
+    def _changed(self) -> ChangedError:
+        return ChangedError(
+            "another program has changed the file meanwhile; it is left as it is now",
+            path=self.original,
+            hint="run again",
+        )
 
     def _make_durable(self) -> None:
         try:

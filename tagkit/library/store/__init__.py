@@ -279,24 +279,29 @@ class Store:
                 yield Track(Path(os.fsdecode(name)), key, duration)
             last = self._db.onwards(last, rows[-1][0])
 
-    def retagged(self, path: Path) -> None:
+    def retagged(self, path: Path, now: os.stat_result) -> None:
         """Take over a file's size and mtime: it has new tags, and the same audio as before.
 
-        The next `look` then need not read it. Raises OSError where the file is gone.
+        The next `look` then need not read it. ``now`` is what was written, not what is there by now.
         """
-        found = path.stat()
         with self._db.transaction():
             self._db.run(
                 "UPDATE paths SET size = ?, mtime_ns = ? WHERE path = ?",
-                found.st_size,
-                mtime(found),
+                now.st_size,
+                mtime(now),
                 encoded(path),
             )
 
-    def doubt(self, path: Path) -> None:
-        """Have the next `look` read this file, whatever its size and mtime: its audio is not as remembered."""
+    def doubt(self, key: str) -> None:
+        """Have the next `look` read the files of this content, whatever their size and mtime.
+
+        One of them holds other audio than is remembered here.
+        """
         with self._db.transaction():
-            self._db.run("UPDATE paths SET size = -1 WHERE path = ?", encoded(path))
+            self._db.run(
+                "UPDATE paths SET size = -1 WHERE content = (SELECT id FROM contents WHERE key = ?)",
+                key,
+            )
 
     def vanished(self) -> Iterator[Path]:
         """Yield the remembered paths that are not there (now: a drive may be unplugged)."""
