@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections import Counter
@@ -19,7 +18,14 @@ from tagkit import __version__, engines
 from tagkit.cli import writing
 from tagkit.cli.render import Renderer
 from tagkit.cli.writing import say
-from tagkit.errors import NoWriterError, TagError, TagkitError, UsageError
+from tagkit.errors import (
+    AudioError,
+    ChangedError,
+    NoWriterError,
+    TagError,
+    TagkitError,
+    UsageError,
+)
 from tagkit.inference.context import LEVELS, Context
 from tagkit.inference.ensemble import Ensemble
 from tagkit.library import deciding
@@ -30,13 +36,14 @@ from tagkit.library.finding.input_list import input_list
 from tagkit.library.finding.paths import Paths
 from tagkit.library.layout import Layout
 from tagkit.library.neighbours import Neighbours, gather
+from tagkit.library.payload import content_key
 from tagkit.library.plan import Header, Waiting, carried, save_plan
 from tagkit.library.policy import Existing, GenreMode, PolicyOptions, Stamp, propose
 from tagkit.library.runs.journal import Journal
 from tagkit.library.runs.settle import open_journal
 from tagkit.library.saving.safesave import SaveOptions
 from tagkit.library.store import Store, default_path
-from tagkit.library.writer import Outcome
+from tagkit.library.writer import OTHER_AUDIO, Outcome
 from tagkit.thresholds import Options
 from tagkit.vocab import canonical
 
@@ -211,7 +218,7 @@ class Tagging:
 
     def save(self, target: Path) -> None:
         """Save the plan for ``tagkit apply``."""
-        count = save_plan(target, self._waiting, self._header())
+        count = save_plan(target, self._still_heard(), self._header())
         say(f"{target}: {count:,} files; 'tagkit apply {target}' writes them")
 
     def write(self, options: SaveOptions, yes: bool) -> None:
@@ -223,7 +230,8 @@ class Tagging:
         job = self.job
         with writing.session(self._open_journal(), "tag", options) as session:
             for change in writing.track(self._waiting, "write", total=count):
-                self._count(session.writer(None, job.layout, job.stamp.model).apply(change))
+                writer = session.writer(None, job.layout, job.stamp.model)
+                self._written(change, writer.apply(change))
 
     def end(self) -> None:
         """Say what was done; exit 1 where a file failed."""
@@ -306,9 +314,30 @@ class Tagging:
             self._skip(outcome.error)
         else:
             self._counts["tagged" if outcome.status == "written" else "unchanged"] += 1
-            # Moved away since: its next look will find it by its audio.
-            with contextlib.suppress(OSError):
-                self._store.retagged(outcome.path)
+
+    def _written(self, change: FileChange, outcome: Outcome) -> None:
+        """Count a file, and tell the store what it need not, or must, read again."""
+        self._count(outcome)
+        if outcome.now is not None:
+            self._store.retagged(outcome.path, outcome.now)
+        elif isinstance(outcome.error, ChangedError):
+            # Maybe under the size and time that it had: nothing else would have it listened to again.
+            self._store.doubt(change.content)
+
+    def _still_heard(self) -> Iterator[FileChange]:
+        """Yield the changes of files that hold the audio which the store has heard.
+
+        A write finds that out by itself. A plan would be refused later, where no store is at hand.
+        """
+        for change in self._waiting:
+            try:
+                if content_key(change.path) == change.content:
+                    yield change
+                    continue
+                self._store.doubt(change.content)
+                self._fail(ChangedError(OTHER_AUDIO, path=change.path, hint="run again"))
+            except AudioError as error:
+                self._fail(error)
 
     def _open_journal(self) -> Journal:
         if self._journal is None:
