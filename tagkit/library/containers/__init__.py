@@ -74,4 +74,4 @@ def _opened(path: str, mode: str) -> Iterator[BinaryIO]:
     except OSError as error:
         raise TagError(f"cannot use the tag: {error.strerror or error}", path=path) from error
     except BROKEN as error:
-        raise TagError(f"broken: {error or type(error).__name__}", path=path) from error
+        raise TagError(f"broken: {str(error) or type(error).__name__}", path=path) from error

@@ -28,6 +28,7 @@ _EDGE = 32  # bytes of a header or footer
 _ID3V1 = 128
 _HAS_HEADER, _IS_HEADER = 0x80000000, 0x20000000
 _MOST_ITEMS = 4096
+_MOST_ORDERS = 8  # of items that are tried
 _KIND, _TEXT = 6, 0  # mask of an item's flags, and its value for UTF-8
 _PLACES = ("utf-8", "other")
 
@@ -64,15 +65,10 @@ def find(file: BinaryIO) -> Found | None:
     return Found(version, start, end - start, flags, _items(body, count))
 
 
-def _id3v1(file: BinaryIO) -> bytes:
-    """Return the ID3v1 tag at the end of the file, b"" where there is none."""
-    tail = size_of(file) - _ID3V1
-    if tail < 0 or read_at(file, tail, 3) != b"TAG":
-        return b""
+def _is_id3v1(end: bytes) -> bool:
+    """Whether a file that ends in these bytes, 131 or more, ends in an ID3v1 tag."""
     # The letters are in "APETAGEX" too, and an APE tag of 131 bytes has them at the right place.
-    if tail >= 3 and read_at(file, tail - 3, 8) == _MAGIC:
-        return b""
-    return read_at(file, tail, _ID3V1)
+    return end[-_ID3V1:][:3] == b"TAG" and len(end) >= _ID3V1 and end[-_ID3V1 - 3 :][:8] != _MAGIC
 
 
 def _is_behind_a_tag(file: BinaryIO, at: int) -> bool:
@@ -82,7 +78,9 @@ def _is_behind_a_tag(file: BinaryIO, at: int) -> bool:
 
 def end_of_audio(file: BinaryIO) -> int:
     """Return where the audio, and an APE tag behind it, end: before Lyrics3 and ID3v1."""
-    end = size_of(file) - len(_id3v1(file))
+    end = size_of(file)
+    if _is_id3v1(read_at(file, max(0, end - _ID3V1 - 3), min(end, _ID3V1 + 3))):
+        end -= _ID3V1
     if end >= 15 and (tail := read_at(file, end - 15, 15))[6:] == b"LYRICS200":
         length = int(tail[:6]) + 15 if tail[:6].isdigit() else 0
         if 0 < length <= end and read_at(file, end - length, 11) == b"LYRICSBEGIN":
@@ -128,16 +126,36 @@ class Ape(Native):
         return [Item(name, head + name.encode("ascii") + b"\0" + text, _PLACES[0])]
 
     def write(self, file: BinaryIO) -> None:
-        body = b"".join(item.raw for item in self.items)
-        with_header = self._found.flags & _HAS_HEADER
-        flags = self._found.flags & ~_IS_HEADER
-        counts = struct.pack("<III", VERSION, len(body) + _EDGE, len(self.items))
-        head = _MAGIC + counts + struct.pack("<I8x", flags | _IS_HEADER) if with_header else b""
-        tag = head + body + _MAGIC + counts + struct.pack("<I8x", flags)
+        behind = self._found.offset + self._found.size
+        tag = self._visible(read_at(file, behind, size_of(file) - behind))
         # A tag without items is no tag: what tagkit alone made goes without a trace. But where a tag of
         # another kind stands in front, that one would come into sight.
         keep = self.items or _is_behind_a_tag(file, self._found.offset)
         splice(file, self._found.offset, self._found.size, tag if keep else b"")
+
+    def _visible(self, behind: bytes) -> bytes:
+        """Return the tag, with its items in an order in which they hide nothing.
+
+        The letters TAG 128 bytes before the end are an ID3v1 tag to every reader, and TAGKIT has them
+        where the marker comes last and is 89 letters long.
+        """
+        if _is_id3v1(behind):
+            return self._rendered(self.items)
+        for first in range(min(len(self.items), _MOST_ORDERS)):
+            tag = self._rendered([*self.items[first:], *self.items[:first]])
+            if not _is_id3v1(tag[-_ID3V1 - 3 :] + behind):
+                return tag
+        if self.items:
+            raise Broken("its APE tag would look like an ID3v1 tag")
+        return self._rendered([])
+
+    def _rendered(self, items: Sequence[Item]) -> bytes:
+        body = b"".join(item.raw for item in items)
+        flags = self._found.flags & ~_IS_HEADER
+        counts = struct.pack("<III", VERSION, len(body) + _EDGE, len(items))
+        with_header = flags & _HAS_HEADER
+        head = _MAGIC + counts + struct.pack("<I8x", flags | _IS_HEADER) if with_header else b""
+        return head + body + _MAGIC + counts + struct.pack("<I8x", flags)
 
     def blocks(self, file: BinaryIO) -> dict[str, bytes]:
         found = {}

@@ -123,7 +123,9 @@ class TagFile:
                     raise Broken(f"its {field} is longer than any list of labels")
                 found.update(dict.fromkeys(values))
         except BROKEN as error:  # what the file calls one item is none
-            raise TagError(f"broken: {error or type(error).__name__}", path=self._path) from error
+            raise TagError(
+                f"broken: {str(error) or type(error).__name__}", path=self._path
+            ) from error
         return list(found)
 
     def set(self, field: str, values: Sequence[str]) -> None:

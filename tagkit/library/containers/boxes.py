@@ -9,12 +9,24 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
-from tagkit.library.containers.splice import Broken, NoWriter, read_at, size_of, splice
+import numpy as np
+from numpy.typing import NDArray
+
+from tagkit.library.containers.splice import (
+    Broken,
+    NoWriter,
+    read_at,
+    refuse_large,
+    size_of,
+    splice,
+)
+
+Offsets: TypeAlias = NDArray[np.uint64]
 
 _CONTAINERS = frozenset((b"moov", b"trak", b"mdia", b"minf", b"stbl", b"udta", b"ilst"))
-_OFFSETS = {b"stco": ("I", 4), b"co64": ("Q", 8)}
+_OFFSETS: dict[bytes, np.dtype[Any]] = {b"stco": np.dtype(">u4"), b"co64": np.dtype(">u8")}
 _MOST_BOXES = 200_000
 _MOST_DEPTH = 12
 _STILL = (b"jpeg", b"png ", b"mjpa", b"mjpb")  # a "video" of these is a picture: cover or chapters
@@ -128,18 +140,20 @@ def _is_still(file: BinaryIO, track: Box) -> bool:
     )
 
 
-def offset_tables(file: BinaryIO, moov: Box) -> Iterator[tuple[Box, list[int]]]:
+def offset_tables(file: BinaryIO, moov: Box) -> Iterator[tuple[Box, Offsets]]:
     """Yield every table of chunk offsets with its content. Raises Broken."""
     for stbl in moov.find(b"trak", b"mdia", b"minf", b"stbl"):
         for box in stbl.children:
             if box.name not in _OFFSETS:
                 continue
-            code, width = _OFFSETS[box.name]
+            kind = _OFFSETS[box.name]
             (count,) = struct.unpack(">I", read_at(file, box.content + 4, 4))
-            if 8 + count * width > box.size - box.header:
+            length = count * kind.itemsize
+            if 8 + length > box.size - box.header:
                 raise Broken("a table of chunk offsets is longer than its box")
-            data = read_at(file, box.content + 8, count * width)
-            yield box, list(struct.unpack(f">{count}{code}", data))
+            refuse_large(length)
+            data = read_at(file, box.content + 8, length)
+            yield box, np.frombuffer(data, kind).astype(np.uint64)
 
 
 def replace(file: BinaryIO, parents: list[Box], offset: int, old: int, new: bytes) -> None:
@@ -159,11 +173,13 @@ def replace(file: BinaryIO, parents: list[Box], offset: int, old: int, new: byte
 def _moved_tables(file: BinaryIO, moov: Box, behind: int, shift: int) -> list[tuple[int, bytes]]:
     patches = []
     for box, offsets in offset_tables(file, moov):
-        code, width = _OFFSETS[box.name]
-        moved = [at + shift if at >= behind else at for at in offsets]
-        if moved and max(moved) >= 1 << (8 * width):
+        kind = _OFFSETS[box.name]
+        if offsets.size and int(offsets.max()) + shift >= 1 << (8 * kind.itemsize):
             raise Broken("it would grow beyond what its chunk offsets can say")
-        patches.append((box.content + 8, struct.pack(f">{len(moved)}{code}", *moved)))
+        moved = offsets + np.uint64(shift % (1 << 64))  # as unsigned numbers wrap, so back too
+        patches.append(
+            (box.content + 8, np.where(offsets >= behind, moved, offsets).astype(kind).tobytes())
+        )
     return patches
 
 

@@ -35,6 +35,9 @@ class DsfHome:
                 raise Broken("its DSD chunk points to a tag that is not there")
 
     def put(self, file: BinaryIO, data: bytes) -> None:
+        if not data and self.offset + self.room < size_of(file):
+            # Without the tag nothing would say where the bytes behind it begin: an empty one stays.
+            data = id3v2.empty(read_at(file, self.offset, id3v2.HEADER))
         splice(file, self.offset, self.room, data)
         file.seek(_SIZES)
         file.write(struct.pack("<QQ", size_of(file), self.offset if data else 0))

@@ -181,11 +181,11 @@ def _digest(file: BinaryIO, box: Box) -> bytes:
     return hashlib.sha256(b"".join(_digest(file, child) for child in box.children)).digest()
 
 
-def _probe(file: BinaryIO, offsets: Sequence[int]) -> bytes:
+def _probe(file: BinaryIO, offsets: boxes.Offsets) -> bytes:
     """Return a hash of the first bytes of chunks spread over the file, the last one included."""
     digest, end = hashlib.sha256(), size_of(file)
     step = max(1, len(offsets) // _MOST_PROBES)
-    for at in [*offsets[::step], *offsets[-1:]]:
+    for at in [*offsets[::step].tolist(), *offsets[-1:].tolist()]:
         digest.update(read_at(file, at, min(16, end - at)) if at < end else b"beyond")
     return digest.digest()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import BinaryIO, NamedTuple
 
+from mutagen import MutagenError
 from mutagen.ogg import OggPage
 
 from tagkit.library.containers import comments, pages
@@ -92,7 +93,7 @@ def _comment_pages(file: BinaryIO) -> tuple[Codec, list[OggPage]]:
     found: list[OggPage] = []
     begun: list[bytes] = []
     for _ in range(_MOST_PAGES):
-        page = OggPage(file)
+        page = _page(file)
         if found and (page.first or page.serial != serial):
             raise Broken("pages of another stream lie between its comments")
         if page.first:
@@ -116,6 +117,15 @@ def _comment_pages(file: BinaryIO) -> tuple[Codec, list[OggPage]]:
             if page.complete and _are_all(codec, begun):
                 return codec, found
     raise Broken("it has no comment header") if codec else NoWriter("no audio that tagkit writes")
+
+
+def _page(file: BinaryIO) -> OggPage:
+    try:
+        return OggPage(file)
+    except EOFError:
+        raise Broken("it ends before its headers do") from None
+    except MutagenError:
+        raise Broken("there is no whole page where one should be") from None
 
 
 def _are_all(codec: Codec, begun: list[bytes]) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 from tagkit.library.payload.layout import Layout
 from tagkit.library.payload.source import MOST_PARTS, Broken, Source, Span
 
+_MOST_DEPTH = 12  # moov/trak/mdia/minf/stbl are five
 _CONTAINERS = frozenset([b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"])
 _TAGS = frozenset([b"udta", b"meta", b"free", b"skip", b"mvhd"])  # mvhd: edit dates, next track id
 
@@ -37,17 +38,21 @@ def layout(source: Source, bounds: Span) -> Layout:
 def _setup(source: Source, atoms: list[_Atom], media: tuple[Span, ...]) -> Iterator[bytes]:
     for atom in atoms:
         if atom.name in (b"moov", b"moof"):
-            yield from _tables(source, atom, media, atom.start)
+            yield from _tables(source, atom, media, atom.start, 0)
 
 
-def _tables(source: Source, atom: _Atom, media: tuple[Span, ...], root: int) -> Iterator[bytes]:
+def _tables(
+    source: Source, atom: _Atom, media: tuple[Span, ...], root: int, depth: int
+) -> Iterator[bytes]:
     """The leaves below ``atom`` without tags, offsets made relative; ``root`` is its moof."""
+    if depth > _MOST_DEPTH:
+        raise Broken
     for inner in _atoms(source, atom.content):
         if inner.name in _TAGS:
             continue
         yield inner.name
         if inner.name in _CONTAINERS:
-            yield from _tables(source, inner, media, root)
+            yield from _tables(source, inner, media, root, depth + 1)
         elif inner.name in (b"stco", b"co64"):
             yield from _chunk_offsets(source, inner, media)
         elif inner.name == b"tfhd":
