@@ -356,6 +356,38 @@ def test_flac_with_all_its_tags_in_front_gets_ours_there(tmp_path: Path) -> None
     assert open_tags(path).get("genre") == ["Classical/Piano"]
 
 
+def test_flac_comments_are_followed_by_what_is_in_front(tmp_path: Path) -> None:
+    """Ours went into ID3, then another program wrote comments: nothing of ours is out of reach."""
+    path = media.make(tmp_path, "flac_id3", foreign=True)
+    write(path, mood=["happy"])
+    comments = mutagen.flac.FLAC(path)
+    comments["title"] = ["A"]
+    comments.save()
+    assert open_tags(path).get("mood") == ["happy"]
+    assert open_tags(path).get("genre") == ["Classical/Piano"]  # there is one: none is filled in
+    before, audio = open_tags(path).foreign(), payload.audio_digest(path)
+    write(path, mood=["calm"], theme=["film"])
+    assert mutagen.flac.FLAC(path)["mood"] == ["calm"]
+    bodies = [frame.body for frame in rawid3.parse(path.read_bytes()).frames]
+    assert b"\0MOOD\0calm" in bodies and b"\0THEME\0film" not in bodies
+    write(path, mood=[], theme=[])
+    assert mutagen.flac.FLAC(path).tags == [("title", "A")]
+    assert open_tags(path).foreign() == before and payload.audio_digest(path) == audio
+
+
+@pytest.mark.parametrize(
+    "front", [b"ID3\4\0\0\0\0\0\0", b"ID3\2\0\0\0\0\0\4abcd", b"ID3\4\0\x01\0\0\0\0"]
+)
+def test_flac_gets_comments_where_what_is_in_front_is_no_tag_to_write(
+    tmp_path: Path, front: bytes
+) -> None:
+    path = media.make(tmp_path, "flac")
+    path.write_bytes(front + path.read_bytes())
+    write(path, mood=["happy"])
+    assert path.read_bytes().startswith(front)
+    assert mutagen.flac.FLAC(path)["mood"] == ["happy"]
+
+
 def test_flac_uses_its_padding_so_that_no_audio_moves(tmp_path: Path) -> None:
     path = media.make(tmp_path, "flac", foreign=True)  # saved by mutagen, which leaves padding
     size = path.stat().st_size

@@ -1,9 +1,9 @@
 """FLAC: comments in a metadata block. Source: RFC 9639, section 8.
 
 All other blocks stay as they are and in their order; the padding blocks become one, at the end, so that a
-small change moves no audio. ID3 in front of the stream stays where it is. FFmpeg and TagLib read it only
-while there are no comments: where it holds all that a file says, a first comment would hide title and
-artist from them, and the fields go into the ID3 tag.
+small change moves no audio. ID3 in front of the stream stays where it is, and a field that is in it follows
+the comments. FFmpeg and TagLib read it only while there are no comments: where it holds all that a file
+says, a first comment would hide title and artist from them, and the fields go into the ID3 tag.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import BinaryIO, NamedTuple
 
 from tagkit.library.containers import comments, id3, id3v2
-from tagkit.library.containers.base import Native, TagOptions
+from tagkit.library.containers.base import BROKEN, Native, TagOptions
 from tagkit.library.containers.splice import (
     Broken,
+    NoWriter,
     digest_at,
     read_at,
     refuse_large,
@@ -36,6 +37,8 @@ class Block(NamedTuple):
 
 
 class Flac(comments.Comments):
+    front_is_known = False  # its ID3 tag in front looks after itself
+
     def __init__(self, file: BinaryIO) -> None:
         self._start = _stream_start(file)
         self._blocks, self._end = _walk(file, self._start + 4)
@@ -75,7 +78,7 @@ class Flac(comments.Comments):
             b for b in self._blocks if b.kind not in (_COMMENTS, _PADDING)
         ):
             found[f"block{block.kind}#{number}"] = digest_at(file, block.offset, block.size)
-        if self._start and not self.follows:  # else it is a tag of ours
+        if self._start and not self.front_is_known:
             found["in front"] = digest_at(file, 0, self._start)
         return found | {"vendor": self._vendor, "behind": self._behind}
 
@@ -122,9 +125,19 @@ def _expect_audio(file: BinaryIO, at: int) -> None:
 
 def open_flac(file: BinaryIO, options: TagOptions) -> list[Native]:
     own = Flac(file)
-    if own.in_front and not own.items:
-        front = id3.Id3(file, id3.FrontHome(file), options)
-        if front.items:
-            own.follows = True
-            return [front, own]
-    return [own]
+    front = _front(file, options) if own.in_front else None
+    if front is None:
+        return [own]
+    own.front_is_known = True
+    own.follows = not own.items
+    front.follows = not own.follows
+    return [front, own]  # as they lie in the file
+
+
+def _front(file: BinaryIO, options: TagOptions) -> Native | None:
+    """Return the ID3 tag in front; ``None`` where it is empty, or none that can be written."""
+    try:
+        tag = id3.Id3(file, id3.FrontHome(file), options)
+    except (*BROKEN, NoWriter):
+        return None
+    return tag if tag.items else None
