@@ -23,6 +23,11 @@ def read(paths: list[Path]) -> list[Seen]:
     return seen
 
 
+def names(paths: Sequence[Path]) -> list[dict[str, list[str]]]:
+    """Return the fields of each file under the names by which Picard knows them."""
+    return _picard(paths)
+
+
 def save(
     paths: Sequence[Path],
     settings: Mapping[str, object] | None = None,

@@ -41,7 +41,9 @@ def handle(file, job: dict) -> dict[str, list[str]]:
     shown["images"] = [str(len(file.metadata.images))]
     if job.get("save"):
         for name, values in job["edits"].items():
-            file.metadata[name] = values
+            # as its user sees it: MOOD, where Picard knows that as a field of its own
+            shown_as = next((n for n in shown if n.casefold() == name), name)
+            file.metadata[shown_as] = values
         file._save(file.filename, file.metadata)
     return shown
 
