@@ -122,6 +122,25 @@ def test_changed_audio_is_heard_again(store, tmp_path):
     assert analyse(store, [path]) == [path]
 
 
+def test_audio_that_changes_within_the_tick_of_a_coarse_clock_is_heard_again(
+    store, tmp_path, key_of
+):
+    """FAT knows two seconds: the new audio has the size and the time of the old."""
+    path = media.make(tmp_path / "x.wav", "wav", seed=1)
+    now = time.time_ns() // 10**9 * 10**9
+    os.utime(path, ns=(now, now))
+    analyse(store, [path])
+    media.make(path, "wav", seed=2)
+    os.utime(path, ns=(now, now))
+    assert analyse(store, [path]) == [path]
+    before = now - 60 * 10**9
+    os.utime(path, ns=(before, before))
+    assert analyse(store, [path]) == []
+    asked = len(key_of.asked)
+    assert analyse(store, [path]) == []
+    assert len(key_of.asked) == asked, "read again though its time has long passed"
+
+
 def test_after_retagged_not_even_the_key_is_read(store, tmp_path, key_of):
     path = media.make(tmp_path, "flac")
     analyse(store, [path])

@@ -24,7 +24,7 @@ from tests import library, media
 from tests.trust import command, size
 from tests.trust.shelf import Seen, Shelf, see
 
-FILES = size.of(60, 500)
+FILES = size.of(40, 500)
 ROUNDS = size.of(1, 5)
 KINDS = [media.WRITABLE[number % len(media.WRITABLE)] for number in range(FILES)]
 PATIENCE = size.of(120, 600)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,8 @@ from tagkit.library.origin import Origin
 Item = TypeVar("Item")
 
 _HALF = 1 << 63
+_COARSEST = 2 * 10**9  # nanoseconds: FAT's times
+_UNSETTLED = -1  # bytes: no file has that size, so the next look reads it again
 
 
 class _Seen(NamedTuple):
@@ -58,13 +61,24 @@ def mtime(found: os.stat_result) -> int:
     return (found.st_mtime_ns + _HALF) % (2 * _HALF) - _HALF
 
 
+def _may_change_unseen(found: os.stat_result) -> bool:
+    """Whether a change from now on may leave the file's time as it is.
+
+    On a disk that knows whole seconds only (FAT: two), and in those seconds. Where times are finer, two
+    changes seldom share one.
+    """
+    age = time.time_ns() - found.st_mtime_ns
+    return found.st_mtime_ns % 10**9 == 0 and abs(age) <= _COARSEST
+
+
 def refresh(
     db: Database, paths: Sequence[Path], read: Readers
 ) -> tuple[dict[Path, str], dict[Path, str]]:
     """Return the content key of each file, and of the rest why it cannot be read.
 
     ``read.key`` is asked only for a file whose size or mtime is not as remembered; the new key is
-    then remembered, and an earlier failure to analyse that content is forgotten. ``read.origin`` is
+    then remembered, and an earlier failure to analyse that content is forgotten. A file that has just been
+    written is read by the next look too, where its time is too coarse to tell. ``read.origin`` is
     asked then too, and for a file that was last seen by a tagkit that did not ask.
     """
     names = [encoded(path) for path in paths]
@@ -89,7 +103,8 @@ def refresh(
             found = os.stat(path)  # noqa: PTH116 (half the time of Path.stat)
             seen, placed = known.get(name, (None, False))
             if seen is None or (seen.size, seen.mtime_ns) != (found.st_size, mtime(found)):
-                seen = _Seen(name, found.st_size, mtime(found), read.key(path))
+                size = _UNSETTLED if _may_change_unseen(found) else found.st_size
+                seen = _Seen(name, size, mtime(found), read.key(path))
                 changed[name] = seen
                 placed = False
             if not placed and name not in origins:
