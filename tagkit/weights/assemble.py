@@ -17,19 +17,27 @@ from torch import Tensor
 from tagkit.errors import WeightsError
 from tagkit.features import FrontEndModule, LogMel, Waveform
 from tagkit.front_end import FrontEnd
-from tagkit.models import TagModel, build
+from tagkit.models import TagModel, build, entry
 from tagkit.weights.card import PER_OUTPUT, Card
 
 _SHOWN = 6
+# Of one window: half a gigabyte of float32; the largest published tagger makes 11 million.
+_MOST_VALUES = 1 << 27
+_WIDE = 1024  # channels
 
 
 def model(
-    architecture: str, arguments: Mapping[str, Any], tags: int, state: Mapping[str, Tensor]
+    architecture: str,
+    arguments: Mapping[str, Any],
+    tags: int,
+    state: Mapping[str, Tensor],
+    hears: FrontEnd | None = None,
 ) -> TagModel:
     """Return the model with exactly ``state``, in evaluation mode.
 
-    Raises WeightsError for an unknown architecture, for arguments that it does not take, and for
-    tensors that do not match, naming the first of them.
+    Raises WeightsError for an unknown architecture, for arguments that it does not take, for tensors
+    that do not match, naming the first of them, and for one that would fill the memory with what it
+    ``hears``.
     """
     try:
         with torch.device("meta"):
@@ -39,6 +47,8 @@ def model(
     except Exception as error:  # a stranger's arguments may fail in any way
         raise WeightsError(f"{architecture} cannot be built: {error}") from error
     _refuse(mismatches(empty.state_dict(), state), architecture)
+    if hears is not None and _is_unusual(architecture, arguments, hears):
+        _refuse_large(empty.eval(), hears, architecture)
     empty.load_state_dict(dict(state), strict=True, assign=True)
     for name, tensor in itertools.chain(empty.named_parameters(), empty.named_buffers()):
         if tensor.is_meta:
@@ -46,6 +56,46 @@ def model(
                 f"{architecture} keeps {name} out of its state: it cannot be bundled"
             )
     return empty.eval()
+
+
+def _is_unusual(architecture: str, arguments: Mapping[str, Any], hears: FrontEnd) -> bool:
+    """Whether a network is much wider, or its window much longer, than those that there are: only then
+    is its size tried out, which takes seconds the first time."""
+
+    def size(spec: FrontEnd) -> int:
+        return spec.frames * max(1, spec.n_mels)
+
+    own = entry(architecture).front_end
+    wide = any(isinstance(value, int) and value > _WIDE for value in arguments.values())
+    return wide or own is None or size(hears) > 4 * size(own)
+
+
+def _refuse_large(empty: TagModel, spec: FrontEnd, architecture: str) -> None:
+    """Raise WeightsError where some step makes too much of one window. Tried without memory: a few
+    small tensors can make terabytes of a long window."""
+    largest = 0
+
+    def look(_module: Any, _given: Any, made: Any) -> None:
+        nonlocal largest
+        if isinstance(made, Tensor):
+            largest = max(largest, made.numel())
+
+    hooks = [module.register_forward_hook(look) for module in empty.modules()]
+    shape = (spec.n_mels, spec.frames) if spec.n_mels else (spec.frames,)
+    try:
+        with torch.no_grad():
+            empty(torch.empty((1, *shape), device="meta"))
+    except Exception as error:  # a stranger's arguments may fail in any way
+        raise WeightsError(
+            f"{architecture} cannot hear what its front end makes: {error}"
+        ) from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if max(largest, *shape) > _MOST_VALUES:
+        raise WeightsError(
+            f"{architecture} would make {largest:,} values of one window: too many to listen with"
+        )
 
 
 def keep(card: Card, whole: TagModel, outputs: Sequence[int]) -> tuple[Card, TagModel]:
@@ -87,6 +137,8 @@ def front_end(spec: FrontEnd, state: Mapping[str, Tensor]) -> FrontEndModule:
             "mel_fb": torch.empty(spec.n_fft // 2 + 1, spec.n_mels),
         }
     _refuse(mismatches(wanted, state), "its front end")
+    if spec.frames * (spec.n_fft // 2 + 1) > _MOST_VALUES:
+        raise WeightsError(f"its front end would make {spec.frames:,} frames of a window: too many")
     module = LogMel(spec, state["mel_fb"])
     module.load_state_dict(dict(state), strict=True)
     return module.eval()

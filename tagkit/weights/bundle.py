@@ -97,7 +97,9 @@ def _parts(card: Card, tensors: Mapping[str, Tensor]) -> tuple[TagModel, FrontEn
         if owner not in state:
             raise WeightsError(f"tensor {name!r} belongs neither to the model nor to its front end")
         state[owner][rest] = tensor
-    model = assemble.model(card.architecture, card.arguments, len(card.tags), state["model"])
+    model = assemble.model(
+        card.architecture, card.arguments, len(card.tags), state["model"], card.front_end
+    )
     if card.front_end is not None:
         return model, assemble.front_end(card.front_end, state["front_end"])
     if state["front_end"]:

@@ -1,0 +1,47 @@
+"""Bounds for what a stranger's file may take: processor time here, memory in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+GIB = 1 << 30
+_LIMIT = (
+    "import os, resource, sys; most = int(sys.argv[1]);"
+    " resource.setrlimit(resource.RLIMIT_DATA, (most, most)); os.execv(sys.argv[2], sys.argv[2:])"
+)
+
+
+@contextmanager
+def soon(seconds: float) -> Iterator[None]:
+    """Fail where the block computes for longer. The processor's time, not the clock's: CI is busy."""
+    started = time.process_time()
+    yield
+    taken = time.process_time() - started
+    assert taken < seconds, f"{taken:.1f} s of computing"
+
+
+def memory(most: int) -> tuple[str, ...]:
+    """The words before a command that may have ``most`` bytes of memory."""
+    return (sys.executable, "-c", _LIMIT, str(most))
+
+
+def peak() -> int:
+    """The bytes of memory that this process has had at most."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) << 10
+    raise AssertionError("no Linux")
+
+
+@contextmanager
+def within(most: int) -> Iterator[None]:
+    """Fail where the block's peak of memory is ``most`` bytes above what the process has now."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew
+    before = peak()
+    yield
+    taken = peak() - before
+    assert taken < most, f"{taken >> 20:,} MiB"
