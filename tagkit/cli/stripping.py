@@ -41,7 +41,8 @@ class Strip:
                     layouts.append(found[1])
                     yield found[0]
 
-        return Waiting(changes(), Header(__version__, "", {})), layouts
+        header = Header(__version__, "", {})
+        return Waiting(changes(), header, self._journal.folder), layouts
 
     def _look(self, path: Path) -> tuple[FileChange, Layout] | None:
         """Return what to strip from a file, and with which layout; None where there is nothing."""

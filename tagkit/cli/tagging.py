@@ -201,7 +201,8 @@ class Tagging:
         if render is not None:
             tracks = render(tracks, self.job.ensemble.tags, every)
         changes = (change for track in tracks if (change := self._change(track)) is not None)
-        waiting = Waiting(self._counted(changes, rehearse), self._header())
+        counted = self._counted(changes, rehearse)
+        waiting = Waiting(counted, self._header(), self._store_path.parent)
         self._waiting = self._stack.enter_context(closing(waiting))
 
     def show_changes(self) -> None:

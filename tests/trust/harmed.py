@@ -17,7 +17,7 @@ from typing import Any
 
 from tagkit.library.containers import open_tags
 from tests import media
-from tests.trust import command, size
+from tests.trust import command, size, tracing
 from tests.trust.shelf import Shelf
 
 State = dict[Path, bytes]
@@ -33,6 +33,7 @@ class Library:
     def __init__(self, folder: Path, kinds: Sequence[str] = media.WRITABLE) -> None:
         self._live, self._kept = folder / "live", folder / "kept"
         self._kept.mkdir()
+        self.scratch = self._kept / "scratch"
         self.shelf = Shelf(self._live, kinds)
         self.temporary, self.elsewhere = self._live / "tmp", self._live / "elsewhere"
         self.temporary.mkdir()
@@ -79,8 +80,8 @@ class Library:
         return (*self.shelf.tag(self.link), "--write", "--through-links")
 
     def start(self, doing: str, **how: Any) -> subprocess.Popen[bytes]:
-        words = self.words(doing)
-        return command.start(self.shelf.home, *words, environment=self.environment, **how)
+        environment = {**how.pop("environment", {}), **self.environment}
+        return command.start(self.shelf.home, *self.words(doing), environment=environment, **how)
 
     def run(self, doing: str, **how: Any) -> subprocess.CompletedProcess[str]:
         return command.finish(self.start(doing, **how))
@@ -90,6 +91,14 @@ class Library:
         if size.FULL:
             return self.run(doing)
         return command.call(self.shelf.home, *self.words(doing), environment=self.environment)
+
+    def trace(self, doing: str) -> Path:
+        """Return the trace of the command's calls, from its state to its end."""
+        trace = self._kept / f"{doing}.trace"
+        if not trace.exists():
+            self.restore(doing)
+            assert self.run(doing, before=tracing.watch(trace)).returncode == 0
+        return trace
 
     # -- states ------------------------------------------------------------------------------
 
@@ -120,7 +129,7 @@ class Library:
             assert data in (before[path], after[path]), f"{path} is neither old nor new"
             done += data == after[path]
         assert (self.elsewhere / "other name.mp3").samefile(self.two_names)
-        assert self.link.is_symlink()
+        assert self.link.is_symlink() and list(self.temporary.iterdir()) == []
         self._check_databases()
         known = self._paths("state <> 'void'")
         for path, data in self.state().items():

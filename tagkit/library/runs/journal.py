@@ -98,6 +98,10 @@ class Journal:
         self._locks.release_all()
         self._db.close()
 
+    @property
+    def folder(self) -> Path:
+        return self._db.path.parent
+
     def begin(
         self,
         kind: Kind,
