@@ -329,6 +329,24 @@ def test_speex_comments_are_written(tmp_path: Path) -> None:
     assert payload.audio_digest(path) == audio
 
 
+def test_ogg_flac_that_taglib_has_saved_is_still_written(tmp_path: Path) -> None:
+    """It leaves out the mark that says which block of metadata is the last."""
+    import taglib
+
+    path = media.make(tmp_path, "oggflac", foreign=True)
+    audio = payload.audio_digest(path)
+    write(path, mood=["happy", "calm"])
+    with taglib.File(path, save_on_exit=True) as file:
+        file.tags["TITLE"] = ["New"]
+    assert open_tags(path).get("mood") == ["happy", "calm"]
+    before = open_tags(path).foreign()
+    write(path, mood=["dark", "sad", "angry" * 200])
+    assert mutagen.File(path)["mood"] == ["dark", "sad", "angry" * 200]
+    assert mutagen.File(path)["title"] == ["New"]
+    assert open_tags(path).foreign() == before
+    assert payload.audio_digest(path) == audio
+
+
 def test_flac_keeps_id3_in_front_and_every_block(tmp_path: Path) -> None:
     path = media.make(tmp_path, "flac_id3", foreign=True)
     comments = mutagen.flac.FLAC(path)

@@ -37,6 +37,7 @@ class Codec(NamedTuple):
 
 # FLAC's blocks of metadata but the first and the comments; the highest bit is that of the last block.
 _BLOCKS = tuple(bytes([kind | last]) for last in (0, 128) for kind in (1, 2, 3, 5, 6))
+_FLAC_FRAME = (b"\xff\xf8", b"\xff\xf9")
 _CODECS = (
     Codec(b"\x01vorbis", (b"\x03vorbis",), 7, True, (b"\x05vorbis",)),
     Codec(b"OpusHead", (b"OpusTags",), 8, True, ()),
@@ -107,6 +108,8 @@ def _comment_pages(file: BinaryIO) -> tuple[Codec, list[OggPage]]:
                     raise Broken("its first page holds more than the header of the stream")
         elif codec is not None and page.serial == serial:
             if page.position > 0:
+                if found and found[-1].complete and page.packets[0].startswith(_FLAC_FRAME):
+                    return codec, found  # TagLib has left out the mark of the last block
                 raise Broken("its headers share a page with audio")
             if page.continued != bool(found):
                 raise Broken("its comments do not begin on a page of their own")
