@@ -149,7 +149,7 @@ class Worker:
                 hearing: self._array(count, most, hearing[1])
                 for hearing, count in zip(hearings, answer["counts"], strict=True)
             }
-            if not 0 <= duration < float("inf") or self._ahead:
+            if not 0 <= duration < float("inf") or self._ahead or _poll(self._replies, 0):
                 raise ValueError("more or less than an answer")
         except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
             raise self._fate(path, error, before) from error
