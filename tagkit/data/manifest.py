@@ -19,7 +19,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from tagkit import strangers
 from tagkit.data.dataset import SPLITS, Dataset, Track
@@ -92,17 +92,27 @@ def write(dataset: Dataset, manifest: Path) -> None:
             text.write(json.dumps(row) + "\n")
     else:
         delimiter = "\t" if manifest.suffix == ".tsv" else ","
-        table = csv.DictWriter(text, COLUMNS, delimiter=delimiter, lineterminator="\n")
+        rows = [_cells(row) for row in _rows(dataset, manifest.absolute().parent)]
+        # Left to itself, csv leaves a bare carriage return outside of quotes, where it ends the line.
+        odd = any("\r" in cell for row in rows for cell in row.values())
+        quoting: Literal[0, 1] = csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL
+        table = csv.DictWriter(
+            text, COLUMNS, delimiter=delimiter, lineterminator="\n", quoting=quoting
+        )
         table.writeheader()
-        for row in _rows(dataset, manifest.absolute().parent):
-            cells = row | {"tags": ";".join(row["tags"])}
-            named = {"path": strangers.path_cell(cells.pop("path"))}
-            table.writerow(named | {name: strangers.cell(text) for name, text in cells.items()})
+        table.writerows(rows)
     try:
         with whole(manifest) as file:
             file.write(text.getvalue().encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise DataError(f"cannot be written: {error.strerror or error}", path=manifest) from error
+
+
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    texts = {"tags": ";".join(row["tags"])}
+    texts |= {name: str(row[name] or "") for name in COLUMNS if name not in ("path", "tags")}
+    cells = {name: strangers.cell(text) for name, text in texts.items()}
+    return {"path": strangers.path_cell(row["path"]), **cells}
 
 
 def _rows(dataset: Dataset, home: Path) -> Iterator[dict[str, Any]]:

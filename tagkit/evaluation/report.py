@@ -21,6 +21,8 @@ from tagkit.evaluation.figure import interval, number
 from tagkit.evaluation.scores import Scores
 from tagkit.files import whole
 
+_MOST_TAGS = 1000
+
 _HEAD = """<!doctype html>
 <html lang="en">
 <head>
@@ -58,7 +60,11 @@ svg text {{ font-family: inherit !important; }}
 
 def write_report(scores: Scores, path: Path) -> None:
     """Write the page to ``path``, whole or not at all. Raises UsageError without matplotlib, and
-    DataError where the file cannot be written."""
+    DataError where the file cannot be written and for more tags than a page can show."""
+    count = len(scores.predictions.tags)
+    if count > _MOST_TAGS:
+        # A picture with a row and a column for each would take gigabytes.
+        raise DataError(f"{count:,} tags; a page shows at most {_MOST_TAGS:,}", path=path)
     try:
         with whole(path) as file:
             for piece in render(scores):
