@@ -78,5 +78,7 @@ class Strip:
         # Asked once a run: to read one counts its writes, and each file of it would count them all.
         if number not in self._of_runs:
             run = self._journal.run(number)
-            self._of_runs[number] = from_settings(run.settings) if run else Layout()
+            self._of_runs[number] = (
+                from_settings(run.settings, self._journal.path) if run else Layout()
+            )
         return self._of_runs[number]

@@ -109,7 +109,7 @@ class Undo:
         if not os.path.lexists(path):
             hint = f"has it moved? tagkit undo {write.run} NEW-PATH"
             raise ChangedError("it is no longer there", path=path, hint=hint)
-        layout = from_settings(self._run(write).settings)
+        layout = from_settings(self._run(write).settings, self._journal.path)
         return reversal(write, path, layout.open(path))
 
     def _apply(self, write: Write, found: Reversal, later: bool) -> Outcome:

@@ -34,7 +34,7 @@ def load_layout(fields: Path | None, options: TagOptions | None = None) -> Layou
     return Layout(load_fields(fields) if fields else FieldMap(), options or TagOptions())
 
 
-def from_settings(settings: Mapping[str, Any]) -> Layout:
+def from_settings(settings: Mapping[str, Any], journal: Path | None = None) -> Layout:
     """Return the layout of a run in one's own journal. Raises StoreError where it cannot be read."""
     try:
         overrides = {name: Names(**names) for name, names in settings["fields"].items()}
@@ -43,7 +43,9 @@ def from_settings(settings: Mapping[str, Any]) -> Layout:
         return Layout(FieldMap(overrides), _options(settings))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StoreError(
-            f"a run in the journal has a layout that cannot be read: {error}"
+            f"a run in the journal has a layout that cannot be read: {error}",
+            path=journal,
+            hint="'tagkit history' still shows what was written",
         ) from error
 
 

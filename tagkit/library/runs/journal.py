@@ -102,6 +102,10 @@ class Journal:
     def folder(self) -> Path:
         return self._db.path.parent
 
+    @property
+    def path(self) -> Path:
+        return self._db.path
+
     def begin(
         self,
         kind: Kind,
