@@ -288,6 +288,15 @@ def test_its_name_may_be_anything(path: Path, name: str, monkeypatch: pytest.Mon
         assert [file.name for file in path.parent.iterdir()] == [name]
 
 
+def test_one_whose_last_page_was_cut_is_damaged(path: Path) -> None:
+    made(path).close()
+    os.truncate(path, path.stat().st_size - 1)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="its end is missing"):
+        made(path)
+    assert path.read_bytes() == before
+
+
 def test_a_row_that_is_not_what_it_should_be_is_damage(path: Path) -> None:
     db = made(path)
     db.run("INSERT INTO things VALUES (x'00')")

@@ -176,6 +176,9 @@ class Database:
         """Return the format. Raises StoreError where it is not one of ours, and changes nothing."""
         self._connection.execute("PRAGMA trusted_schema = OFF")
         self._connection.execute("PRAGMA cell_size_check = ON")
+        (page,) = self._connection.execute("PRAGMA page_size").fetchone()
+        if checks.is_cut_off(self.path, page):
+            raise self.damaged("its end is missing")
         found = self._version()
         if found > version:
             raise self._error(

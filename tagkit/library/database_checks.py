@@ -48,6 +48,17 @@ def has_log(path: Path) -> bool:
     return log is not None and log.st_size > 0
 
 
+def is_cut_off(path: Path, page: int) -> bool:
+    """Whether the last of its pages is not whole. SQLite takes what is missing there for zeroes."""
+    # Another process may just be folding its log in: then there is one, or the page is whole by now.
+    return bool(_size(path) % page and not has_log(path) and _size(path) % page)
+
+
+def _size(path: Path) -> int:
+    found = _lstat(os.path.realpath(path))
+    return 0 if found is None else found.st_size
+
+
 def _lstat(name: str) -> os.stat_result | None:
     try:
         return os.lstat(name)

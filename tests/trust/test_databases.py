@@ -134,7 +134,6 @@ def refused(which: str) -> dict[str, harm.Harm]:
         "device": harm.instead(lambda path: path.symlink_to("/dev/full")),
         "dangling link": harm.instead(lambda path: path.symlink_to("nowhere")),
         "link to itself": harm.instead(lambda path: path.symlink_to(path)),
-        "folder above is a file": lambda path: harm.instead(harm.content(b""))(path.parent),
         "header lost": lambda path: harm.content(bytes(100) + path.read_bytes()[100:])(path),
         "first page lost": lambda path: harm.content(bytes(4096) + path.read_bytes()[4096:])(path),
         "trigger": harm.script(
@@ -153,6 +152,8 @@ def refused(which: str) -> dict[str, harm.Harm]:
             harm.cut(0)(path),
         )[0],
     }
+    if which == "store":  # the journal's is the same folder
+        found["no folder"] = lambda path: harm.instead(harm.content(b""))(path.parent)
     for end in ("-wal", "-shm", "-journal"):
         found |= {
             f"{end} is a folder": harm.odd_beside(end, lambda path: path.mkdir()),
@@ -231,12 +232,12 @@ def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
-def survives(case: Case, which: str, seed: str, hurt: Callable[[Path], None]) -> str:
-    """Harm a database, run all commands on it; return how it ended."""
+def survives(case: Case, which: str, seed: str, hurt: Callable[[Path], None], most: int = 9) -> str:
+    """Harm a database, run commands on it in some order; return how it ended."""
     path = case.databases[which]
     hurt(path)
     ends = set()
-    for words in size.draws(seed + "order").sample(commands(which), len(commands(which))):
+    for words in size.draws(seed + "order").sample(commands(which), len(commands(which)))[:most]:
         done = case.run(words)
         if done.returncode:  # by the database, or by what is not so in it
             said = re.search("^failed: |nothing to take back|there is no run", done.stderr, re.M)
@@ -297,7 +298,7 @@ def test_hostile_values_in_any_column_end_in_a_sentence_or_do_no_harm(case: Case
     for which, table, column, value in chosen("columns", COLUMNS, 30):
         case.restore()
         change = f"UPDATE OR IGNORE {table} SET {column} = {harm.VALUES[value]};"
-        ends[survives(case, which, table + column + value, harm.script(change))] += 1
+        ends[survives(case, which, table + column + value, harm.script(change), 3)] += 1
     size.tell("databases: hostile values", time.monotonic() - started, **ends)
 
 

@@ -216,4 +216,6 @@ def _fill(fd: int, source: Path) -> None:
 
 def _identity(found: os.stat_result) -> tuple[int, ...]:
     # ctime as well: it moves with every change, even one that puts mtime back.
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    owned = (found.st_mode, found.st_uid, found.st_gid)
+    place = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return (*owned, *place, found.st_ctime_ns)
