@@ -8,6 +8,7 @@ writes the strongest value first. :data:`BLIND` says who cannot read what.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +30,7 @@ from tests.readers import (
     picard,
     taglib,
 )
+from tests.readers.beets import PLAYERS
 from tests.test_writer import LAYOUT, Library
 
 WANTED = {
@@ -216,3 +218,26 @@ def test_once_taken_back_it_sees_what_was_there(
 
 def test_every_writable_format_is_on_the_shelves() -> None:
     assert sorted(kind for kinds in LAYOUTS.values() for kind in kinds) == sorted(media.WRITABLE)
+
+
+def test_docs_players_says_what_they_show_of_a_mood() -> None:
+    rows = {}
+    for line in PLAYERS.read_text(encoding="utf-8").split("## ")[1].splitlines():
+        names, *cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] or [""]
+        for name in names.split(", "):
+            rows[name] = [cell.replace("\\|", "|").strip("`") for cell in cells]
+    called = {"ffprobe": "FFmpeg", "exiftool": "ExifTool", "kid3-cli": "Kid3", "taglib": "TagLib"}
+    called |= {"mediainfo": "MediaInfo", "picard": "Picard", "mediafile": "beets"}
+    for name, row in SHOWN.items():
+        for layout, cell in zip(LAYOUTS, rows[called[name]], strict=True):
+            wanted = list(WANTED["mood"]) if cell == "both" else [cell]
+            assert expected(name, layout)["mood"] == wanted, (name, layout)
+        assert row.keys() == LAYOUTS.keys()
+
+
+def test_docs_players_names_the_versions_that_are_tried() -> None:
+    script = (PLAYERS.parents[1] / "tests" / "readers" / "clients.sh").read_text()
+    tried = re.findall(r"(picard|beets)-([\d.]+)", script)
+    assert len(tried) == 2
+    for name, version in tried:
+        assert f"| {name} {version} |" in PLAYERS.read_text(encoding="utf-8").replace("P", "p")

@@ -1,4 +1,4 @@
-"""Kid3's command line."""
+"""Kid3's command line: it reads, and it saves."""
 
 from __future__ import annotations
 
@@ -24,3 +24,10 @@ def read(paths: list[Path]) -> list[Seen]:
         fields = [(frame["name"], str(frame["value"])) for frame in frames]
         seen.append(sorted_out([*fields, ("format", tags["format"])]))
     return seen
+
+
+def save(paths: list[Path], title: str) -> None:
+    """Give every file a title, and save it."""
+    words = [["-c", f"select {p.name}", "-c", f'set title "{title}"', "-c", "save"] for p in paths]
+    flat = [word for command in words for word in [*command, "-c", "select none"]]
+    run(program("kid3-cli"), *flat, "-c", "pwd", paths[0].parent)

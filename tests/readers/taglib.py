@@ -1,4 +1,4 @@
-"""TagLib, by pytaglib: what Navidrome and many desktop players read tags with."""
+"""TagLib, by pytaglib: it reads, and it saves. It is what Navidrome and many desktop players read tags with."""
 
 from __future__ import annotations
 
@@ -19,3 +19,11 @@ def read(paths: list[Path]) -> list[Seen]:
             fields += [("length", str(file.length)), ("rate", str(file.sampleRate))]
             seen.append(sorted_out(fields))
     return seen
+
+
+def save(paths: list[Path], title: str) -> None:
+    """Give every file a title, and save it."""
+    library = module("taglib")
+    for path in paths:
+        with library.File(path, save_on_exit=True) as file:
+            file.tags["TITLE"] = [title]

@@ -1,7 +1,7 @@
 """Other programs at work on files that tagkit wrote: it knows its own values again, and takes no one else's.
 
-Picard (its own code for formats) and beets save files of every format, as their users do; then tagkit
-follows a new decision, strips, and undoes. Where they are not installed, these tests are skipped.
+Picard (its own code for formats), beets, Kid3 and TagLib save files of every format, as their users do; then
+tagkit follows a new decision, strips, and undoes. What is not installed is skipped.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from tagkit.library.layout import load_layout
 from tagkit.library.payload import audio_digest, content_key
 from tagkit.library.runs.strip import strip
 from tagkit.library.runs.undo import last_write, reversal
-from tests import media
-from tests.readers import beets, picard
+from tests import media, readers
+from tests.readers import beets, kid3, picard, taglib
 from tests.test_writer import LAYOUT, Library
 from tests.trust.shelf import Shelf
 
@@ -32,25 +32,30 @@ WANTED = {
 }
 OURS = tuple(field for field in WANTED if field != "genre")
 JOBS = ("follow", "strip", "undo")
-SAVES: dict[str, Callable[[Sequence[Path], Path], None]] = {
-    "picard": lambda paths, _: picard.save(paths),
-    "picard-id3v23": lambda paths, _: picard.save(paths, {"write_id3v23": True}),
-    "picard-clearing": lambda paths, _: picard.save(paths, {"clear_existing_tags": True}),
+TITLE = "New"
+EDIT = {"title": [TITLE]}
+SAVES: dict[str, Callable[[list[Path], Path], None]] = {
+    "picard": lambda paths, _: picard.save(paths, edits=EDIT),
+    "picard-id3v23": lambda paths, _: picard.save(paths, {"write_id3v23": True}, EDIT),
+    "picard-clearing": lambda paths, _: picard.save(paths, {"clear_existing_tags": True}, EDIT),
+    "kid3": lambda paths, _: kid3.save(paths, TITLE),
+    "taglib": lambda paths, _: taglib.save(paths, TITLE),
     "beets": lambda paths, home: beets_saves(paths, home, ""),
     "beets-id3v23": lambda paths, home: beets_saves(paths, home, "id3v23: yes\n"),
 }
 
 
-def beets_saves(paths: Sequence[Path], home: Path, settings: str) -> None:
+def beets_saves(paths: list[Path], home: Path, settings: str) -> None:
     beet = beets.Beets(home, settings)
     beet.take(paths[0].parent)
+    beet("modify", "-y", "-w", f"title={TITLE}")
     beet("write", "-f")
 
 
 class Saved:
     """Files of every kind, one for each job, that tagkit wrote and a client saved since."""
 
-    def __init__(self, folder: Path, save: Callable[[Sequence[Path], Path], None]) -> None:
+    def __init__(self, folder: Path, save: Callable[[list[Path], Path], None]) -> None:
         self.library = Library(folder)
         numbers = {job: number for number, job in enumerate(JOBS)}
         self.files = {
@@ -64,8 +69,11 @@ class Saved:
             change = self.library.propose(path, WANTED, genre="fill")
             assert self.library.apply(change).status == "written"
         heard = {path: (audio_digest(path), content_key(path)) for path in paths}
+        written = {path: path.read_bytes() for path in paths}
         save(paths, folder / "home")
         assert heard == {path: (audio_digest(path), content_key(path)) for path in paths}
+        same = [path for path in paths if path.read_bytes() == written[path]]
+        assert {path.suffix for path in same} <= {".oga"}  # beets knows no Ogg FLAC
 
     def of(self, job: str) -> Iterator[tuple[str, Path]]:
         return ((kind, path) for (kind, found), path in self.files.items() if found == job)
@@ -170,6 +178,22 @@ def test_a_mood_that_was_edited_in_beets_is_the_users(library: Library) -> None:
     beet("modify", "-y", "-w", "mood:calm", "mood=happy; Zen")
     for kind, path in zip(KINDS, paths, strict=True):
         assert is_the_users(library, path, ["happy", "Zen"]), kind
+
+
+def test_what_ffmpeg_copies_is_tagkits_where_it_joins_and_the_users_where_it_drops(
+    library: Library,
+) -> None:
+    """One value of two is an edit, whoever made it."""
+    paths = written(library, ("flac", "opus", "mp3_id3v24", "wavpack"))
+    for path in paths:
+        copy = path.with_name(f"copy{path.suffix}")
+        readers.run(
+            *(readers.program("ffmpeg"), "-v", "error", "-nostdin", "-i", path, "-map", "0:a"),
+            *("-c", "copy", "-progress", "-", copy),
+        )
+        copy.replace(path)
+    kept = [library.propose(path, {"mood": ("dark",)}).kept for path in paths]
+    assert kept == [(), (), ("mood",), ("mood",)]
 
 
 def test_a_mood_of_the_users_comes_back_into_a_tag_that_picard_made_id3v23(
