@@ -17,6 +17,7 @@ from tagkit.library import marker as marks
 from tagkit.library.change import FieldChange, FileChange
 from tagkit.library.layout import Layout
 from tagkit.library.runs.journal import Journal
+from tagkit.library.runs.records import read_write
 from tagkit.library.runs.settle import settle
 
 KEY = "ab" * 16
@@ -99,6 +100,36 @@ def test_a_moved_file_is_known_by_its_audio_a_copy_is_not(journal, tmp_path):
     old.touch()
     assert journal.remembered(moved, KEY) is None
     assert journal.remembered(old, KEY) == marks.parse(signed)
+
+
+def test_a_thousand_copies_are_not_all_read_for_each_of_them(journal, tmp_path, monkeypatch):
+    """Else a library of equal files, silent tracks maybe, takes a run the square of their number."""
+    run = begin(journal)
+    copies = [tmp_path / f"{number}.mp3" for number in range(1000)]
+    for path in copies:
+        path.touch()
+    before = copies[0], tmp_path / "gone.mp3", copies[0]
+    numbers = [write(journal, run, change(path)) for path in before]
+    with journal._db.transaction():
+        journal._db.run_many(
+            "INSERT INTO writes (run, path, content, container, changes, before, state)"
+            " VALUES (?, ?, ?, 'mp3', '[]', '{}', 'done')",
+            [(run, bytes(path), KEY) for path in copies[1:150]],
+        )
+    read: list[object] = []
+    monkeypatch.setattr(
+        "tagkit.library.runs.journal.read_write", lambda row: read.append(row) or read_write(row)
+    )
+    assert [w.id for w in journal.history(copies[0], KEY)] == numbers[::-1]
+    assert len(read) == 3
+    with journal._db.transaction():
+        journal._db.run_many(
+            "INSERT INTO writes (run, path, content, container, changes, before, state)"
+            " VALUES (?, ?, ?, 'mp3', '[]', '{}', 'done')",
+            [(run, bytes(path), KEY) for path in copies[150:]],
+        )
+    # The move lies too many writes back to be found. What the file is known by itself still is.
+    assert [w.id for w in journal.history(copies[0], KEY)] == [numbers[2], numbers[0]]
 
 
 def test_a_file_that_is_reached_through_a_symlink_is_the_same_file(journal, tmp_path):

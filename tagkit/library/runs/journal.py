@@ -58,6 +58,7 @@ CREATE INDEX writes_by_path ON writes (path);
 CREATE INDEX writes_by_content ON writes (content);
 CREATE INDEX writes_pending ON writes (state) WHERE state = 'pending';
 """
+_MOST_ELSEWHERE = 200  # writes of the same audio
 _RUNS = """
 SELECT r.*, count(w.id), total(w.undone) FROM runs r
 LEFT JOIN writes w ON w.run = r.id AND w.state = 'done'
@@ -266,15 +267,23 @@ class Journal:
         """Return the done writes of a file, the last one first.
 
         A file is known by its resolved path and content together; and by its content alone where
-        the journal's path is no longer there, for then it has been moved here.
+        the journal's path is no longer there, for then it has been moved here. Of content that
+        lies in many places only the newest writes elsewhere are looked at.
         """
-        found = self._db.rows(
-            f"{_WRITES} WHERE content = ? AND state = 'done' ORDER BY id DESC",
-            content,
-            make=read_write,
+        real = os.fsencode(os.path.realpath(path))
+        done = f"{_WRITES} WHERE state = 'done' AND"
+        # With a plus, SQLite leaves that index alone: of equal files there can be thousands.
+        here = self._db.rows(f"{done} path = ? AND +content = ?", real, content, make=read_write)
+        elsewhere = self._db.rows(
+            "SELECT id, path FROM writes WHERE content = ? AND path <> ? AND state = 'done'"
+            " ORDER BY id DESC LIMIT ?",
+            *(content, real, _MOST_ELSEWHERE),
+            make=lambda row: (int(row[0]), bytes(row[1])),
         )
-        real = Path(os.path.realpath(path))
-        return [w for w in found if w.path == real or not os.path.exists(w.path)]  # noqa: PTH110 (never raises)
+        # os.path.exists never raises, whatever the name.
+        gone = {name for name in {name for _, name in elsewhere} if not os.path.exists(name)}  # noqa: PTH110
+        moved = [self.write(number) for number, name in elsewhere if name in gone]
+        return sorted(here + moved, key=lambda write: -write.id)
 
     def remembered(self, path: Path, content: str) -> Marker | None:
         """Return the marker that tagkit last left in this file, whether or not it is still there."""
