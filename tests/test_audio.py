@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import itertools
 import math
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import av
 import numpy as np
@@ -17,8 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagkit import audio
-from tagkit.audio import decoder, libav, sndfile
-from tagkit.errors import AudioError
+from tagkit.audio import decoder, libav, sndfile, stream
+from tagkit.errors import AudioError, PassingError
 from tests import media
 from tests.shared import shared
 
@@ -563,6 +568,40 @@ def test_hours_with_timestamps_in_milliseconds_are_sought_to_the_millisecond(
         inner = window[100:-100]
         near = range(start, min(start + 200, len(whole) - len(inner)))
         assert min(np.abs(inner - whole[at : at + len(inner)]).max() for at in near) < 1e-4
+
+
+def test_what_cannot_be_read_is_not_blamed_on_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FFmpeg ends at a disk's error as it ends at a file's end: half a song would be all of it."""
+    with pytest.raises(PassingError, match="cannot be opened: No such file"):
+        audio.read(tmp_path / "unplugged.flac", RATE)
+
+    class Failing:
+        """A file whose disk fails behind the twentieth packet."""
+
+        def __init__(self, *how: Any, **options: Any) -> None:
+            self._file = really(*how, **options)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._file, name)
+
+        def demux(self, *of: Any) -> Iterator[av.Packet]:
+            yield from itertools.islice(self._file.demux(*of), 20)
+            av.error.err_check(-errno.EIO)
+
+    really = av.open
+    path = media.make(tmp_path, "mka", seconds=6.0)
+    whole = audio.read(path, RATE)
+    monkeypatch.setattr(stream.av, "open", Failing)
+    assert 0 < len(audio.read(path, RATE)) < len(whole) / 2  # the disk is well: so is the file
+
+    def unread(*_: Any) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(stream.Path, "open", lambda *_: contextlib.closing(mock.Mock(read=unread)))
+    with pytest.raises(PassingError, match="cannot be read to its end: Input/output error"):
+        libav.LibavDecoder(path)
 
 
 def test_nothing_stays_open(tmp_path: Path) -> None:

@@ -93,6 +93,64 @@ def test_a_hang_costs_one_file(song: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert pool.submit(song, HEARINGS).result().duration == pytest.approx(4)
 
 
+def test_a_process_that_ends_while_it_waits_is_replaced(song: Path) -> None:
+    with Workers(1, 3) as pool:
+        assert pool.submit(song, HEARINGS).result()
+        (child,) = children()
+        child.kill()
+        while child.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        assert pool.submit(song, HEARINGS).result().duration == pytest.approx(4)
+
+
+def test_a_process_that_speaks_unasked_is_replaced(song: Path) -> None:
+    with Workers(1, 3) as pool:
+        assert pool.submit(song, HEARINGS).result()
+        (child,) = children()
+        with Path(f"/proc/{child.pid}/fd/3").open("wb") as replies:  # as a stray thread would
+            replies.write(b"unasked\n")
+        assert pool.submit(song, HEARINGS).result().duration == pytest.approx(4)
+        assert children() != [child]
+
+
+def test_a_file_is_to_blame_for_what_is_computed_and_not_for_what_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "trust" / "faults"))
+    monkeypatch.setattr(process, "PATIENCE", 2)
+    monkeypatch.setattr(process, "COMPUTED", 0.02)  # a busy machine may give it no more
+    caught = {}
+    for fault in ("spin", "sleep"):
+        path = media.make(tmp_path / f"{fault}.wav", "wav")
+        with Workers(1, 3) as pool, pytest.raises(AudioError) as error:
+            pool.submit(path, HEARINGS).result()
+        caught[fault] = error.value
+    assert caught["spin"].message == "its decoder did not come to an end in 2 s"
+    assert not isinstance(caught["spin"], PassingError)
+    assert isinstance(caught["sleep"], PassingError)
+
+
+def test_time_that_this_process_did_not_see_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(process.time, "monotonic", lambda: now[0])
+    clock = process.Clock(3)
+    now[0] += 3600  # stopped, or asleep with the machine
+    clock.check()
+    with pytest.raises(TimeoutError):
+        for _ in range(10):
+            now[0] += 0.5
+            clock.check()
+    assert now[0] < 3603
+
+
+def test_patience_is_half_a_minute_for_ordinary_files(tmp_path: Path) -> None:
+    path = tmp_path / "x.flac"
+    path.touch()
+    for megabytes, seconds in ((1, 30), (50, 30), (200, 120), (1000, 600)):
+        os.truncate(path, megabytes * 1_000_000)
+        assert 20 < process._patience(path) <= seconds
+
+
 def test_a_malformed_reply_is_a_crash(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = Worker()
     worker.start()

@@ -48,6 +48,7 @@ KINDS = {
     "sleep": Fault(PASSING, "did not answer in 4 s"),
     "stop": Fault(PASSING, "did not answer in 4 s"),
     "fork": Fault(PASSING, "did not answer in 4 s"),
+    "vanish": Fault(PASSING, "cannot be opened|cannot be read"),
     "killed": Fault(PASSING, r"killed from outside \(SIGKILL\)"),
     "ended": Fault(PASSING, r"killed from outside \(SIGTERM\)"),
     "speak": Fault(HARMLESS),
@@ -153,6 +154,8 @@ def test_each_fault_costs_its_own_file_and_only_the_file_s_own_is_remembered(
     for name, why in failed.items():
         assert re.search(KINDS[name].said, why), (name, why)
     assert not infested.written.exists() or not infested.written.stat().st_size
+
+    (infested.music / "vanish.wav.gone").rename(infested.music / "vanish.wav")
 
     # The files were good all the time: what was only bad luck is heard when it is over,
     code, tagged, failed, _ = infested.run(faults=False)

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import mmap
 import os
 import signal
 import stat
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 PATIENCE = 4.0
 LEAK = 300 << 20
 
 kept: list[mmap.mmap] = []  # what a fault does not give back
+opened: list[str] = []
 
 
 def replies() -> int:
@@ -54,13 +57,14 @@ def stop() -> None:
 
 
 def memory() -> None:
-    """All that there is, kept: then no decoder can open the file."""
+    """All that there is, kept: then no decoder can work."""
     size = 1 << 28
-    while size > 1 << 12:
+    while size > 1 << 12 and len(kept) < 64:
         try:
             kept.append(mmap.mmap(-1, size))
         except OSError:
             size //= 2
+    bytearray(LEAK)
 
 
 def leak() -> None:
@@ -133,18 +137,36 @@ def nothing() -> None:
     sleep()
 
 
+def crowded(measure: Callable[[object], None]) -> Callable[[object], None]:
+    def crowd(self: object) -> None:
+        if len(kept) > 3:  # no leak comes to that
+            bytearray(LEAK)
+        measure(self)
+
+    return crowd
+
+
+def vanish() -> None:
+    Path(opened[-1]).rename(opened[-1] + ".gone")
+    raise OSError(errno.EIO, "gone")
+
+
 def infest() -> None:
     import soundfile
 
+    from tagkit.audio.libav import LibavDecoder
+
     faults = {name: do for name, do in globals().items() if callable(do)} | {"abort": os.abort}
-    opened = soundfile.SoundFile.__init__
+    really = soundfile.SoundFile.__init__
 
     def misbehave(self: object, file: int, *arguments: object, **options: object) -> None:
-        name = Path(f"/proc/self/fd/{file}").readlink().stem
-        faults.get(name.partition("-")[0], int)()
-        opened(self, file, *arguments, **options)
+        path = Path(f"/proc/self/fd/{file}").readlink()
+        opened.append(str(path))
+        faults.get(path.stem.partition("-")[0], int)()
+        really(self, file, *arguments, **options)
 
     soundfile.SoundFile.__init__ = misbehave
+    LibavDecoder._measure = crowded(LibavDecoder._measure)
 
 
 def fail_to_start() -> None:
