@@ -168,6 +168,39 @@ def test_a_file_that_cannot_be_seen_now_is_settled_later(journal, tmp_path):
     assert len(journal.unsettled()) == 1
 
 
+def test_what_is_settled_stays_as_the_first_found_it(journal, tmp_path):
+    """Of two commands that settle a dead run's write the slower one may find the faster one's."""
+    run = begin(journal)
+    first, void = (
+        journal.pending(run, change(tmp_path / name), before={}) for name in ("1.mp3", "2.mp3")
+    )
+    journal.done(first)
+    journal.void(void)
+    back = write(journal, begin(journal, "undo"), change(tmp_path / "1.mp3"), reverts=first)
+    again = write(journal, begin(journal, "undo"), change(tmp_path / "1.mp3"), reverts=back)
+    for late in (first, void, back, again):
+        journal.done(late)
+        journal.void(late)
+    rows = journal._db.rows("SELECT state, undone FROM writes ORDER BY id", make=tuple)
+    assert rows == [("done", 0), ("void", 0), ("done", 1), ("done", 0)]
+
+
+def test_a_run_that_ends_while_it_is_looked_at_leaves_nothing_unsettled(
+    journal, tmp_path, monkeypatch
+):
+    run = begin(journal)
+    number = journal.pending(run, change(tmp_path / "a.mp3"), before={})
+    with Journal(tmp_path / "data" / "journal.sqlite3") as other:
+
+        def ends(asked: int) -> bool:
+            journal.done(number)
+            journal.finish(run)
+            return Journal.is_alive(other, asked)
+
+        monkeypatch.setattr(other, "is_alive", ends)
+        assert other.unsettled() == []
+
+
 def test_a_living_run_is_not_settled_by_another_process(journal, tmp_path):
     run = begin(journal)
     journal.pending(run, change(tmp_path / "a.mp3"), before={})

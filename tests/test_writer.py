@@ -266,6 +266,33 @@ def test_a_kill_while_all_names_are_overwritten_is_finished_by_the_next_run(
     library.journal.close()
 
 
+def test_of_two_commands_that_find_a_torn_file_one_mends_it_and_the_other_waits(
+    library, tmp_path, monkeypatch
+):
+    """The one that is done writes to the file at once: a copy that the other puts over it would mix the two."""
+    path = library.make("mp3")
+    (tmp_path / "other.mp3").hardlink_to(path)
+    true_overwrite = inplace._overwrite
+    monkeypatch.setattr(inplace, "_overwrite", no_space)
+    assert library.tag(path, through_links=True).status == "failed"
+    within, at_once = threading.Lock(), []
+
+    def slow(target: Path, source: Path) -> None:
+        at_once.append(within.acquire(blocking=False))
+        time.sleep(0.3)
+        true_overwrite(target, source)
+        within.release()
+
+    monkeypatch.setattr(inplace, "_overwrite", slow)
+    threads = [threading.Thread(target=library.settle) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert at_once == [True]
+    assert LAYOUT.open(path).get("theme") == ["love"] and library.names() == {path.name}
+
+
 def no_space(*_):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -561,6 +588,7 @@ def test_ctrl_c_during_the_copy_leaves_the_file_and_nothing_beside_it(library, m
 
 def test_ctrl_c_during_the_replace_waits_until_it_is_finished_and_recorded(library, monkeypatch):
     path = library.make()
+
     def interrupted(one, other):
         signal.raise_signal(signal.SIGINT)
         return exchange(one, other)

@@ -25,7 +25,7 @@ from tagkit.library.change import FileChange
 from tagkit.library.database import Database
 from tagkit.library.fields import MARKER
 from tagkit.library.marker import Marker
-from tagkit.library.runs.records import Kind, Run, Write, read_run, read_write
+from tagkit.library.runs.records import Kind, Run, State, Write, read_run, read_write
 from tagkit.library.runs.runlock import RunLocks
 
 VERSION = 1
@@ -191,19 +191,23 @@ class Journal:
             )
 
     def done(self, write: int) -> None:
-        """Record that the file holds the new values."""
-        taken_back = "SELECT reverts FROM writes WHERE id = ?"
+        """Record that the file holds the new values, unless it is settled already."""
+        taken_back = "SELECT reverts FROM writes WHERE id = ? AND state = 'pending'"
+        # Who takes back an undo puts forward again what that one had taken back.
+        put_forward = f"SELECT reverts FROM writes WHERE id = ({taken_back})"
         with self._db.transaction():
-            self._db.run("UPDATE writes SET state = 'done' WHERE id = ?", write)
-            self._db.run(f"UPDATE writes SET undone = 1 WHERE id = ({taken_back})", write)
-            # Who takes back an undo puts forward again what that one had taken back.
-            put_forward = taken_back.replace("?", f"({taken_back})")
             self._db.run(f"UPDATE writes SET undone = 0 WHERE id = ({put_forward})", write)
+            self._db.run(f"UPDATE writes SET undone = 1 WHERE id = ({taken_back})", write)
+            self._settle(write, "done")
 
     def void(self, write: int) -> None:
-        """Record that the file was left as it was."""
+        """Record that the file was left as it was, unless it is settled already."""
         with self._db.transaction():
-            self._db.run("UPDATE writes SET state = 'void' WHERE id = ?", write)
+            self._settle(write, "void")
+
+    def _settle(self, write: int, state: State) -> None:
+        # Of several commands that settle a dead run's write the first has seen the file as that left it.
+        self._db.run("UPDATE writes SET state = ? WHERE id = ? AND state = 'pending'", state, write)
 
     def something_left(self, write: int) -> None:
         """Record that there is still something of this write to be taken back, once a later one is."""
@@ -259,9 +263,13 @@ class Journal:
 
     def unsettled(self) -> list[Write]:
         """Return the writes of dead runs of which nobody knows yet whether they happened."""
+        runs = self._db.rows(
+            "SELECT DISTINCT run FROM writes WHERE state = 'pending'", make=lambda row: int(row[0])
+        )
+        # Dead first, and then its writes: one that was alive a moment ago may have settled them itself.
+        dead = {run for run in runs if not self.is_alive(run)}
         found = self._db.rows(f"{_WRITES} WHERE state = 'pending' ORDER BY id", make=read_write)
-        alive = {run for run in {w.run for w in found} if self.is_alive(run)}
-        return [w for w in found if w.run not in alive]
+        return [write for write in found if write.run in dead]
 
     def history(self, path: Path, content: str) -> list[Write]:
         """Return the done writes of a file, the last one first.

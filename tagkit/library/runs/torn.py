@@ -14,7 +14,7 @@ from tagkit.errors import AudioError, TagError
 from tagkit.library import payload
 from tagkit.library.runs.records import Write
 from tagkit.library.saving import inplace
-from tagkit.library.saving.guard import os_errors
+from tagkit.library.saving.guard import alone, os_errors
 
 if TYPE_CHECKING:
     from tagkit.library.containers import TagFile
@@ -30,9 +30,16 @@ def mend(write: Write, opened: Opener) -> bool:
 
     The copy is gone then. False: it is neither, and the copy is kept. Raises TagkitError.
     """
-    target, redo = write.path, write.redo
-    if redo is None or not inplace.is_copy_for(target, redo):
+    if write.redo is None or not inplace.is_copy_for(write.path, write.redo):
         return True  # it never began, has ended, or the journal names what is no copy of ours
+    # Of several commands that find it one mends it, and may be writing to it before the next one looks.
+    with alone(write.path):
+        return _mend(write, write.path, write.redo, opened)
+
+
+def _mend(write: Write, target: Path, redo: Path, opened: Opener) -> bool:
+    if not inplace.is_copy_for(target, redo):
+        return True
     copy = opened(redo)
     if not _holds(copy, write, new=True) or payload.content_key(redo) != write.content:
         return True
