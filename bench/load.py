@@ -272,7 +272,7 @@ def show(console: Console, load: Load) -> None:
         table.add_row(name, f"{wall:,.1f}", each, f"{cpu:,.1f}", f"{memory:,.0f}")
     size = sum(path.stat().st_size for path in load.paths)
     linked = load.files - load.writable
-    console.print(described(), highlight=False)
+    console.print(described(), highlight=False, soft_wrap=True)
     console.print(
         f"{load.files:,} files of {len(load_made.KINDS)} kinds, {size / 1e9:.2f} GB,"
         f" {linked:,} of them with two names; on {_file_system(load.work)}; a small network\n",
