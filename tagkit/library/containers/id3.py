@@ -131,6 +131,7 @@ def _genres(text: str) -> list[str]:
 
 def _upgraded(data: bytes) -> bytes:
     """Return an ID3v2.2 tag as 2.4, by mutagen, which knows what each old frame has become."""
+    id3v2.refuse_many_of_version_2(data)
     tag, out = ID3(io.BytesIO(data), load_v1=False), io.BytesIO()
     if tag.unknown_frames:
         raise NoWriter("an ID3v2.2 tag with frames for which ID3v2.4 has no place")

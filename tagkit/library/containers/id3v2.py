@@ -76,6 +76,15 @@ def parse(data: bytes) -> Tag:
     return Tag(version, unsynchronised, _frames(body, version))
 
 
+def refuse_many_of_version_2(data: bytes) -> None:
+    """Raise NoWriter for an ID3v2.2 tag that would keep mutagen busy."""
+    at = count = 0
+    while at + 6 <= len(data) - HEADER and data[HEADER + at]:
+        at += 6 + int.from_bytes(data[HEADER + at + 3 : HEADER + at + 6], "big")
+        count += 1
+        refuse_many(count)
+
+
 def render(version: int, unsynchronised: bool, frames: Sequence[bytes], room: int) -> bytes:
     """Return a tag of these frames, ``room`` bytes long if they fit; no frames are no tag at all."""
     if not frames:

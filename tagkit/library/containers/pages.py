@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from mutagen.ogg import OggPage
 
@@ -43,32 +43,57 @@ def cut(packets: Sequence[bytes]) -> list[OggPage]:
     return [*pages, page] if page.packets else pages
 
 
-def cut_alike(packets: Sequence[bytes], old: Sequence[OggPage]) -> list[OggPage]:
+class Shape(NamedTuple):
+    """A page without its content."""
+
+    lengths: tuple[int, ...]  # of the packets, or their pieces
+    complete: bool
+    continued: bool
+    position: int
+
+
+class Pages(NamedTuple):
+    """Pages of one stream that lie one behind the other: where, and how they are cut."""
+
+    offset: int
+    size: int
+    serial: int
+    sequence: int
+    last: bool  # whether the stream ends with them
+    shapes: tuple[Shape, ...]
+
+    @classmethod
+    def of(cls, pages: Sequence[OggPage]) -> Pages:
+        shapes = tuple(
+            Shape(tuple(map(len, page.packets)), page.complete, page.continued, page.position)
+            for page in pages
+        )
+        first, size = pages[0], sum(page.size for page in pages)
+        return cls(first.offset, size, first.serial, first.sequence, pages[-1].last, shapes)
+
+
+def cut_alike(packets: Sequence[bytes], old: Pages) -> list[OggPage]:
     """Return pages for packets that are as long as those of ``old``, cut where those were."""
     data, at, pages = b"".join(packets), 0, []
-    for page in old:
-        new = OggPage()
-        new.complete, new.continued, new.position = page.complete, page.continued, page.position
-        for piece in page.packets:
-            new.packets.append(data[at : at + len(piece)])
-            at += len(piece)
-        pages.append(new)
+    for shape in old.shapes:
+        page = OggPage()
+        page.complete, page.continued, page.position = shape[1:]
+        for length in shape.lengths:
+            page.packets.append(data[at : at + length])
+            at += length
+        pages.append(page)
     return pages
 
 
-def put(file: BinaryIO, old: Sequence[OggPage], new: Sequence[OggPage]) -> None:
-    """Replace pages that lie one behind the other by ``new`` ones of the same stream."""
-    serial, sequence = old[0].serial, old[0].sequence
+def put(file: BinaryIO, old: Pages, new: Sequence[OggPage]) -> None:
+    """Replace pages by ``new`` ones, which end with the end of a packet as those do."""
     for number, page in enumerate(new):
-        page.serial, page.sequence = serial, (sequence + number) % (1 << 32)
-    new[-1].last = old[-1].last
-    new[-1].complete = old[-1].complete  # else its last packet goes on behind
-    if not new[-1].complete and len(new[-1].packets) == 1:
-        new[-1].position = -1
+        page.serial, page.sequence = old.serial, (old.sequence + number) % (1 << 32)
+    new[-1].last = old.last
     data = b"".join(page.write() for page in new)
-    splice(file, old[0].offset, sum(page.size for page in old), data)
-    if len(new) != len(old):
-        _renumber(file, old[0].offset + len(data), serial, len(new) - len(old))
+    splice(file, old.offset, old.size, data)
+    if len(new) != len(old.shapes):
+        _renumber(file, old.offset + len(data), old.serial, len(new) - len(old.shapes))
 
 
 def _renumber(file: BinaryIO, at: int, serial: int, shift: int) -> None:

@@ -48,12 +48,13 @@ _CODECS = (
 
 class Ogg(comments.Comments):
     def __init__(self, file: BinaryIO) -> None:
-        self._codec, self._pages = _comment_pages(file)
-        self._packets = OggPage.to_packets(self._pages)
-        packet = self._packets[0]
+        self._codec, found = _comment_pages(file)
+        packet, *self._others = OggPage.to_packets(found)
+        # Not the pages themselves: with a cover in them they would be in memory several times.
+        self._pages, self._length = pages.Pages.of(found), len(packet)
         if not packet.startswith(self._codec.prefix):
             raise Broken("there are no comments where they should be")
-        if not all(other.startswith(self._codec.also) for other in self._packets[1:]):
+        if not all(other.startswith(self._codec.also) for other in self._others):
             raise Broken("its headers share a page with audio")
         self._prefix = packet[: self._codec.room]
         self._vendor, items, self._behind = comments.parse(packet[self._codec.room :])
@@ -70,15 +71,15 @@ class Ogg(comments.Comments):
         behind = self._behind.rstrip(b"\0")
         packet = prefix + data + behind
         if self._codec.padded and not (self._codec.begins == b"OpusHead" and behind):
-            missing = len(self._packets[0]) - len(packet)
+            missing = self._length - len(packet)
             packet += b"\0" * (missing if missing >= 0 else _PADDING)
-        packets = [packet, *self._packets[1:]]
-        alike = len(packet) == len(self._packets[0])
+        packets = [packet, *self._others]
+        alike = len(packet) == self._length
         new = pages.cut_alike(packets, self._pages) if alike else pages.cut(packets)
         pages.put(file, self._pages, new)
 
     def blocks(self, _file: BinaryIO) -> dict[str, bytes]:
-        found = {f"packet{number}": data for number, data in enumerate(self._packets[1:])}
+        found = {f"packet{number}": data for number, data in enumerate(self._others)}
         return found | {"vendor": self._vendor, "behind": self._behind.rstrip(b"\0")}
 
 
