@@ -264,6 +264,19 @@ def test_cpus_decode_for_gpus(
     same(found, here)
 
 
+def test_what_need_not_be_the_file_s_fault_is_said_and_not_remembered(tmp_path: Path) -> None:
+    from tagkit.engines.ray_data import shards, stages
+
+    results = [
+        shards.Result("unplugged", ("model",), 0.0, {}, "cannot be opened", passing=True),
+        shards.Result("broken", ("model",), 0.0, {}, "cannot be decoded"),
+    ]
+    (row,) = stages._kept(shards.Shelf(str(tmp_path / "none")), results).to_pylist()
+    assert row["keys"] == ["unplugged", "broken"]
+    assert row["errors"] == ["cannot be opened", "cannot be decoded"]
+    assert [result.key for result in shards.decode(row["data"])] == ["broken"]
+
+
 def test_without_ray_the_way_to_it_is_said(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(UsageError, match="not installed") as caught:

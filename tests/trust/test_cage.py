@@ -54,7 +54,7 @@ KINDS = {
     "speak": Fault(HARMLESS),
     "flood": Fault(HARMLESS),
     "write": Fault(HARMLESS),
-    **{f"leak-{number}": Fault(HARMLESS) for number in range(4)},  # together more than the limit
+    **{f"leak-{number}": Fault(HARMLESS) for number in range(8)},  # together more than the limit
 }
 
 

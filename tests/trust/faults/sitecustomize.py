@@ -56,19 +56,21 @@ def stop() -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
+def take(size: int) -> mmap.mmap:
+    try:
+        return mmap.mmap(-1, size)
+    except OSError as error:
+        raise MemoryError from error
+
+
 def memory() -> None:
     """All that there is, kept: then no decoder can work."""
-    size = 1 << 28
-    while size > 1 << 12 and len(kept) < 64:
-        try:
-            kept.append(mmap.mmap(-1, size))
-        except OSError:
-            size //= 2
-    bytearray(LEAK)
+    for _ in range(64):
+        kept.append(take(1 << 28))
 
 
 def leak() -> None:
-    kept.append(mmap.mmap(-1, LEAK))
+    kept.append(take(LEAK))
 
 
 def fork() -> None:
@@ -138,9 +140,10 @@ def nothing() -> None:
 
 
 def crowded(measure: Callable[[object], None]) -> Callable[[object], None]:
+    """Another decoder, which comes after one that gave up, and needs room too."""
+
     def crowd(self: object) -> None:
-        if len(kept) > 3:  # no leak comes to that
-            bytearray(LEAK)
+        take(LEAK).close()
         measure(self)
 
     return crowd
