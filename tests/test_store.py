@@ -153,6 +153,36 @@ def test_after_retagged_not_even_the_key_is_read(store, tmp_path, key_of):
     assert len(key_of.asked) == 1
 
 
+def test_what_is_in_doubt_is_read_again_whatever_its_time(store, tmp_path, key_of):
+    files = [media.make(tmp_path, "wav", seed=n, seconds=0.1) for n in range(2)]
+    first, second = store.look(files, [A])
+    store.doubt(first.key)
+    key_of.asked.clear()
+    assert list(store.look(files, [A])) == [first, second]
+    assert key_of.asked == [first.path]
+
+
+def test_a_time_after_the_year_2262_is_a_time_too(store, tmp_path, key_of):
+    (path,) = fake_files(tmp_path, 1)
+    os.utime(path, (10**10, 10**10))
+    if path.stat().st_mtime < 10**10:
+        pytest.skip("this file system knows no such time")
+    (look,) = store.look([path], [A])
+    store.retagged(path, path.stat())
+    key_of.asked.clear()
+    assert list(store.look([path], [A])) == [look]
+    assert not key_of.asked
+
+
+def test_what_is_no_probability_of_this_model_is_damage(store, tmp_path):
+    (look,) = store.look(fake_files(tmp_path, 1), [A])
+    store.record(look.key, {A: ([0.5], None)}, duration=1.0)
+    for column, value in (("probabilities", "'text'"), ("probabilities", "7"), ("error", "x'00'")):
+        store._db.run(f"UPDATE analyses SET {column} = {value}")
+        with pytest.raises(StoreError, match="damaged: a row of"):
+            list(store.read([look.path], [A]))
+
+
 def test_another_model_hears_only_what_it_has_not_heard(store, tmp_path):
     one, two = (media.make(tmp_path, "wav", seed=n, seconds=0.1) for n in range(2))
     analyse(store, [one], [A])

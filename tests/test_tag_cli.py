@@ -301,6 +301,26 @@ def test_another_model_listens_for_itself_only(model: Path, music: Path) -> None
     assert "analysed" not in tag(music, "--model", other).stderr
 
 
+@pytest.mark.parametrize("how", ["--write", "--plan"])
+def test_audio_that_changed_under_its_size_and_time_is_heard_again(
+    model: Path, music: Path, tmp_path: Path, how: str
+) -> None:
+    words = (music, "--model", model, how, *([tmp_path / "p.jsonl"] if how == "--plan" else []))
+    (path,) = library.fill(music, ["wav"])
+    assert "1 analysed" in tag(music, "--model", model).stderr
+    stamp = path.stat()
+    media.make(path, "wav", seconds=1.0, seed=1)
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert path.stat().st_size == stamp.st_size
+    before = path.read_bytes()
+    refused = tag(*words)
+    assert refused.exit_code == 1 and "other audio" in refused.stderr
+    assert path.read_bytes() == before
+    done = tag(*words)
+    assert done.exit_code == 0 and "1 analysed" in done.stderr
+    assert ("1 tagged" in done.stderr) == (how == "--write")
+
+
 def test_the_same_audio_twice_is_heard_once(model: Path, music: Path) -> None:
     (path,) = library.fill(music, ["flac"])
     (music / "copy.flac").write_bytes(path.read_bytes())

@@ -199,7 +199,7 @@ def test_undo_knows_the_fields_that_the_run_wrote_to(shell, tmp_path):
     assert layout.open(path).get("theme") == []
 
 
-@pytest.mark.parametrize("target", ["99", "/no/such/file.mp3"])
+@pytest.mark.parametrize("target", ["99", "9" * 30, "/no/such/file.mp3"])
 def test_undo_of_what_does_not_exist_says_so(shell, target):
     shell.tagged(shell.make())
     result = shell.run("undo", target)
