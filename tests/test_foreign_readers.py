@@ -37,6 +37,7 @@ WANTED = {
     "mood": ("happy", "calm"),
     "theme": ("film", "love"),
     "instrument": ("piano", "harp"),
+    "vocals": ("voice", "choir"),
     "genre": ("jazz", "rock"),
     "probability:mood": ("happy=0.83", "calm=0.40"),
 }
@@ -52,7 +53,7 @@ LAYOUTS = {
 
 
 class Shown(NamedTuple):
-    """What a reader shows of the values A and B: of a mood, a theme or instrument, a genre."""
+    """What a reader shows of the values A and B: of a mood, of a custom field (theme ...), of a genre."""
 
     mood: str
     custom: str
@@ -175,8 +176,8 @@ def reader(
 
 def expected(name: str, layout: str) -> dict[str, list[str]]:
     row = SHOWN[name][layout]
-    forms = {"mood": row.mood, "theme": row.custom, "instrument": row.custom, "genre": row.genre}
-    return {field: filled(form, *WANTED[field]) for field, form in forms.items()}
+    forms = {"mood": row.mood, "genre": row.genre}
+    return {field: filled(forms.get(field, row.custom), *WANTED[field]) for field in FIELDS}
 
 
 def filled(form: str, first: str, second: str) -> list[str]:

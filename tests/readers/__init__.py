@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-FIELDS = ("mood", "theme", "instrument", "genre")
+FIELDS = ("mood", "theme", "instrument", "vocals", "genre")
 _NAMES = {"tmoo": "mood", "wm/mood": "mood", "wm_mood": "mood", "wm/genre": "genre"}
 _OURS = "tagkit"  # the marker and the probabilities: nobody takes them for anything else
 

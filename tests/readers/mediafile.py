@@ -12,7 +12,7 @@ _OTHERS = ("title", "artist", "artists", "date", "comments", "length")
 
 def read(paths: list[Path]) -> list[Seen]:
     library = module("mediafile")
-    fields = {name: _field(library, name) for name in ("mood", "theme", "instrument")}
+    fields = {name: _field(library, name) for name in ("mood", "theme", "instrument", "vocals")}
     reader = type("WithOurs", (library.MediaFile,), fields)
     seen = []
     for path in paths:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from mutagen.id3 import ID3
 
 from tagkit.library.change import FileChange
-from tagkit.library.containers import TagFile, open_tags
-from tagkit.library.layout import load_layout
+from tagkit.library.containers import TagFile, TagOptions, open_tags
+from tagkit.library.layout import Layout, load_layout
 from tagkit.library.payload import audio_digest, content_key
 from tagkit.library.runs.strip import strip
 from tagkit.library.runs.undo import last_write, reversal
@@ -27,6 +28,7 @@ WANTED = {
     "mood": ("happy", "calm"),
     "theme": ("film", "love"),
     "instrument": ("piano", "harp"),
+    "vocals": ("voice", "choir"),
     "genre": ("jazz", "rock"),
     "probability:mood": ("happy=0.83", "calm=0.40"),
 }
@@ -178,6 +180,28 @@ def test_a_mood_that_was_edited_in_beets_is_the_users(library: Library) -> None:
     beet("modify", "-y", "-w", "mood:calm", "mood=happy; Zen")
     for kind, path in zip(KINDS, paths, strict=True):
         assert is_the_users(library, path, ["happy", "Zen"]), kind
+
+
+@pytest.mark.parametrize("save", ["picard", "picard-id3v23", "beets", "kid3", "taglib"])
+def test_a_mood_in_both_places_of_id3v24_stays_one_mood(library: Library, save: str) -> None:
+    """--also-txxx, for foobar2000 and MusicBee."""
+    layout = Layout(options=TagOptions(also_txxx=True))
+    path = library.make("mp3_id3v24")
+    change = library.propose(path, {"mood": ("happy", "calm")}, layout=layout)
+    tags = layout.open(path)
+    for field, _, new, _ in change.changes:
+        tags.set(field, new)
+    tags.save()
+    assert moods(path) == {"TMOO", "TXXX:MOOD"}
+    SAVES[save]([path], library.music.parent / "home")
+    assert library.propose(path, {"mood": ("dark",)}).kept == ()
+    stripped = strip(path, LAYOUT.open(path), content=content_key(path), remembered=None)
+    assert library.apply(stripped).status == "written" and stripped.kept == ()
+    assert not moods(path)
+
+
+def moods(path: Path) -> set[str]:
+    return {name for name in ID3(path) if name.casefold() in ("tmoo", "txxx:mood")}
 
 
 def test_what_ffmpeg_copies_is_tagkits_where_it_joins_and_the_users_where_it_drops(
