@@ -157,7 +157,8 @@ def test_no_other_file_is_put_over_one_whatever_the_journal_says(
     other = tmp_path / where
     if where == "link":
         other = music / ".tagkit-0123456789abcdef.redo"
-        other.symlink_to(media.make(tmp_path / "b.mp3", "mp3", seed=7))
+        (tmp_path / "b.mp3").write_bytes(file.new)
+        other.symlink_to(tmp_path / "b.mp3")
     else:
         other.write_bytes(file.new)
     file.name(book, other)
@@ -168,8 +169,12 @@ def test_no_other_file_is_put_over_one_whatever_the_journal_says(
 
 def test_a_copy_with_other_audio_is_put_over_nothing(music: Path, book: Path) -> None:
     file = Torn(music, book)
-    torn_bytes = file.path.read_bytes()
+    torn_bytes, right = file.path.read_bytes(), LAYOUT.open(file.redo)
     media.make(file.redo, "mp3", seed=9)
+    wrong = LAYOUT.open(file.redo)
+    for field in ("mood", "tagkit"):
+        wrong.restore(field, right.snapshot(field), right.get(field))
+    wrong.save()
     open_journal(book).close()
     assert file.path.read_bytes() == torn_bytes and file.redo.exists()
 

@@ -108,6 +108,19 @@ class Database:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def passing_transaction(self) -> Iterator[None]:
+        """All or nothing, for the end of the process; a power failure may take it back until the next
+        transaction. For what would be found out again: it spares the disk a flush."""
+        with self._guarded():
+            (level,) = self._connection.execute("PRAGMA synchronous").fetchone()
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            try:
+                with self.transaction():
+                    yield
+            finally:
+                self._connection.execute(f"PRAGMA synchronous = {level}")
+
     def run(self, statement: str, *parameters: object) -> int:
         """Execute one statement and return the id of the row it inserted."""
         with self._guarded():

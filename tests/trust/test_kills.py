@@ -103,6 +103,17 @@ def test_killed_again_and_again_until_it_is_done(harmed: Library) -> None:
     size.tell("killed again and again", time.monotonic() - begun, kills=kills)
 
 
+def test_a_file_costs_three_flushes_of_the_disk(harmed: Library) -> None:
+    """Its journal row, the copy, and the folder; that it is done is found out again after a power failure."""
+    tracing.require()
+    files = len(harmed.shelf.files)
+    for doing in ("write", "undo"):
+        found = tracing.calls(harmed.trace(doing), harmed.folders)
+        flushes = [c for c in found if c.name in ("fsync", "fdatasync")]
+        # Some of each run's own, and two for the file that is overwritten.
+        assert 3 * files <= len(flushes) <= 3 * files + 16, (doing, len(flushes))
+
+
 def test_writing_from_a_filled_store_needs_no_torch(harmed: Library, tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ImportError('there is none')\n")
     broken = {**os.environ, "PYTHONPATH": str(tmp_path)}

@@ -82,7 +82,8 @@ def default_path() -> Path:
 class Journal:
     """An open journal. Every method raises StoreError where the database cannot be used.
 
-    What a method has recorded is on the disk when it returns. Several processes may work on one journal.
+    What a method has recorded is on the disk when it returns; only that a write is done or void may be
+    forgotten by a power failure, for the file itself says it. Several processes may work on one journal.
     """
 
     def __init__(self, path: Path) -> None:
@@ -195,14 +196,14 @@ class Journal:
         taken_back = "SELECT reverts FROM writes WHERE id = ? AND state = 'pending'"
         # Who takes back an undo puts forward again what that one had taken back.
         put_forward = f"SELECT reverts FROM writes WHERE id = ({taken_back})"
-        with self._db.transaction():
+        with self._db.passing_transaction():
             self._db.run(f"UPDATE writes SET undone = 0 WHERE id = ({put_forward})", write)
             self._db.run(f"UPDATE writes SET undone = 1 WHERE id = ({taken_back})", write)
             self._settle(write, "done")
 
     def void(self, write: int) -> None:
         """Record that the file was left as it was, unless it is settled already."""
-        with self._db.transaction():
+        with self._db.passing_transaction():
             self._settle(write, "void")
 
     def _settle(self, write: int, state: State) -> None:
