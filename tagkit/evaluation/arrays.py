@@ -40,8 +40,10 @@ def read_npy(path: Path) -> NDArray[Any]:
     """Return the array in a ``.npy`` file."""
     try:
         with strangers.opened(path) as file:
-            room = 2 * os.fstat(file.fileno()).st_size + _ROOM
-            with strangers.bounded_memory(room):
+            size = os.fstat(file.fileno()).st_size
+            if size > _MOST_ARRAYS:
+                raise ValueError(f"it has {size:,} bytes, and at most {_MOST_ARRAYS:,} are read")
+            with strangers.bounded_memory(2 * size + _ROOM):
                 found = np.load(file, allow_pickle=False)
             if isinstance(found, np.ndarray):
                 return _sound(found)
@@ -53,12 +55,11 @@ def read_npy(path: Path) -> NDArray[Any]:
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """Return the arrays in a ``.npz`` file by name."""
     try:
-        with strangers.opened(path) as file:
+        with strangers.opened(path) as file, strangers.bounded_memory(_MOST_ARRAYS + _ROOM):
             _refuse_bomb(file)
-            with strangers.bounded_memory(_MOST_ARRAYS + _ROOM):
-                found = np.load(file, allow_pickle=False)
-                if isinstance(found, Mapping):
-                    return {name: _sound(array) for name, array in found.items()}
+            found = np.load(file, allow_pickle=False)
+            if isinstance(found, Mapping):
+                return {name: _sound(array) for name, array in found.items()}
     except _DAMAGED as error:
         raise _unreadable(path, error) from error
     raise DataError("holds one bare array", path=path, hint="give a .npz file for this")

@@ -34,6 +34,7 @@ _FRONT_END = {
 }
 
 
+_MOST_BYTES = 1 << 31
 _ROOM = 512 << 20  # bytes that reading a checkpoint may take besides what it holds
 
 
@@ -105,9 +106,11 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         try:
             with strangers.opened(path) as file:
                 size = os.fstat(file.fileno()).st_size
-                _refuse_bomb(file, size)
+                if size > _MOST_BYTES:
+                    raise WeightsError(f"has {size:,} bytes: no checkpoint of a tagger")
                 # Its pickle builds plain values only, but may build the same one a million times.
                 with strangers.bounded_memory(4 * size + _ROOM):
+                    _refuse_bomb(file, size)
                     state = torch.load(file, map_location="cpu", weights_only=True)
         except (OSError, WeightsError):
             raise

@@ -6,6 +6,7 @@ import ast
 import functools
 import os
 import pickle
+import resource
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+from tagkit import strangers
 from tagkit.data import pickles
 from tagkit.errors import DataError, TagkitError
 from tagkit.evaluation import arrays, predictions
@@ -297,8 +299,30 @@ def test_predictions_that_unpack_to_a_hundred_times_their_size_are_refused(
         predictions.load(tmp_path / "x.npz")
 
 
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [(arrays.read_npy, "x.npy"), (arrays.read_npz, "x.npz"), (convert.read_checkpoint, "x.pth")],
+)
+def test_a_hundred_gigabytes_of_nothing_are_not_read(read: Any, name: str, tmp_path: Path) -> None:
+    """An archive holds such a file in a few bytes."""
+    with (tmp_path / name).open("wb") as file:
+        file.write(_stated("(107374182400,)", "|u1"))
+        file.truncate(100 << 30)
+    with bounds.soon(3), bounds.within(64 << 20), pytest.raises(TagkitError):
+        read(tmp_path / name)
+
+
 def test_what_is_no_array_in_an_archive_is_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("ids", b"text")
     with pytest.raises(DataError, match="something else than arrays"):
         predictions.load(tmp_path / "x.npz")
+
+
+def test_the_bound_on_memory_holds_and_is_taken_back() -> None:
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with pytest.raises(MemoryError), strangers.bounded_memory(64 << 20):
+        bytearray(1 << 30)
+    with strangers.bounded_memory(64 << 20):
+        assert len(bytearray(1 << 20)) == 1 << 20
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before

@@ -99,12 +99,12 @@ HEAD = b"HTTP/1.0 200 OK\r\n"
     ids=["the first line", "a header", "the file", "a file of a length"],
 )
 def test_a_server_that_drips_is_hung_up_on(
-    first: bytes, entry: Entry, server: Server, monkeypatch: pytest.MonkeyPatch
+    first: bytes, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hurried(monkeypatch)
     server.answers["/x.pth"] = drip(first)
     started = time.monotonic()
-    with pytest.raises(DownloadError, match="sends less than 64 kB a second.*pull again later"):
+    with pytest.raises(DownloadError, match=r"sends less than 64 kB a second.*pull again later"):
         pull.pull(NAME)
     assert time.monotonic() - started < 15
     assert nothing_is_left()
