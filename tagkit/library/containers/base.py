@@ -134,10 +134,13 @@ class TagFile:
         Raises TagError for a value that no reader would read back as it is: empty, with control
         characters, or a label with one of ``; / ,`` (unless it is in the field now).
         """
-        present = self.get(field)
+        present = dict.fromkeys(self.get(field))
         for value in values:
+            problem = _problem(value, field, value in present)
             # also as a part: another program may have joined the user's value and tagkit's
-            if problem := _problem(value, field, any(value in found for found in present)):
+            if problem and any(value in found for found in present):
+                problem = _problem(value, field, True)
+            if problem:
                 raise TagError(f"{field}: {value!r} {problem}", path=self._path)
         self._put(field, values)
 
