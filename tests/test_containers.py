@@ -292,6 +292,20 @@ def test_every_container_has_a_strategy_and_a_test() -> None:
 # ------------------------------------------------------------------------- one container at a time
 
 
+def test_a_dsf_whose_tag_mutagen_took_off_is_written_a_shortened_one_is_not(tmp_path: Path) -> None:
+    """mutagen leaves the file's size in its first chunk as it was with the tag."""
+    path = media.make(tmp_path, "dsf", seconds=0.1, foreign=True)
+    mutagen.File(path).delete()
+    audio = payload.audio_digest(path)
+    write(path, mood=["happy"])
+    assert open_tags(path).get("mood") == ["happy"] and payload.audio_digest(path) == audio
+    assert struct.unpack("<Q", path.read_bytes()[12:20]) == (path.stat().st_size,)
+    mutagen.File(path).delete()
+    os.truncate(path, path.stat().st_size - 10)
+    with pytest.raises(TagError, match="another size"):
+        open_tags(path)
+
+
 @pytest.mark.parametrize("kind", ["wav", "aiff", "dsf", "ogg", "opus", "m4a", "wma"])
 def test_id3_in_front_of_what_has_a_header_of_its_own_is_refused(tmp_path: Path, kind: str) -> None:
     path = media.make(tmp_path, kind)

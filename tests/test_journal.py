@@ -102,6 +102,22 @@ def test_a_moved_file_is_known_by_its_audio_a_copy_is_not(journal, tmp_path):
     assert journal.remembered(old, KEY) == marks.parse(signed)
 
 
+def test_a_later_write_counts_before_it_is_recorded_as_done(journal, tmp_path):
+    """An undo may meet the new values in the file a moment before the journal hears of them."""
+    path, other = tmp_path / "a.mp3", tmp_path / "b.mp3"
+    first = journal.write(write(journal, begin(journal), change(path)))
+    write(journal, begin(journal), change(other))
+    void = journal.pending(begin(journal), change(path), before={})
+    journal.void(void)
+    assert journal.later(first, path) == []
+    under_way = journal.pending(begin(journal), change(path), before={})
+    assert [w.id for w in journal.later(first, path)] == [under_way]
+    journal.done(under_way)
+    assert [w.id for w in journal.later(first, tmp_path / "moved.mp3")] == [under_way]
+    write(journal, begin(journal, "undo"), change(path), reverts=under_way)
+    assert journal.later(first, path) == []
+
+
 def test_a_thousand_copies_are_not_all_read_for_each_of_them(journal, tmp_path, monkeypatch):
     """Else a library of equal files, silent tracks maybe, takes a run the square of their number."""
     run = begin(journal)

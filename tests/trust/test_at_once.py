@@ -6,6 +6,7 @@ runs alone, on copies of the same files.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import shutil
@@ -14,7 +15,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +56,31 @@ class Crowd(Shelf):
             self.model = kept
 
     def at_once(self, *runs: Words) -> list[subprocess.CompletedProcess[str]]:
-        started = [command.start(self.home, *words) for words in runs]
-        try:
-            return [command.finish(process, PATIENCE) for process in started]
-        finally:
-            for process in started:
-                command.end(process)
+        """Run commands that write, from the same moment: till all are there no file lets itself be written."""
+        before = self.begun()
+        with ExitStack() as gate:
+            for path in self.files:
+                fcntl.flock(gate.enter_context(path.open("rb")), fcntl.LOCK_EX)
+            started = [command.start(self.home, *words) for words in runs]
+            try:
+                first = 0.0
+                while self.begun() < before + len(runs) and time.monotonic() < (first or 1e18) + 6:
+                    if self.begun() > before:
+                        first = first or time.monotonic()
+                    if any(process.poll() is not None for process in started):
+                        break
+                    time.sleep(0.02)
+                gate.close()
+                return [command.finish(process, PATIENCE) for process in started]
+            finally:
+                for process in started:
+                    command.end(process)
+
+    def begun(self) -> int:
+        """How many runs the journal has."""
+        with closing(sqlite3.connect(self.journal)) as journal, suppress(sqlite3.OperationalError):
+            return int(journal.execute("SELECT count(*) FROM runs").fetchone()[0])
+        return 0
 
     def alone(self, *runs: Callable[[Crowd], Words]) -> list[list[Seen]]:
         """Return what each of these runs leaves, one after the other, on a twin with the files of the beginning."""

@@ -144,33 +144,42 @@ def undo(library: Library, path: Path) -> bool:
     return True
 
 
-def take_out(library: Library, path: Path) -> None:
+def take_out(library: Library, path: Path) -> FileChange:
     key = content_key(path)
     remembered = library.journal.remembered(path, key)
-    library.apply(strip(path, LAYOUT.open(path), content=key, remembered=remembered))
+    change = strip(path, LAYOUT.open(path), content=key, remembered=remembered)
+    library.apply(change)
+    return change
 
 
-@drawn(60, 2500)
+@drawn(60, 1000)
 @given(KINDS, STEPS)
 def test_what_is_written_can_be_taken_back_and_what_is_the_owners_stays(
     kind: str, steps: list[Any]
 ) -> None:
     """After any steps, undo until nothing is left gives each field to the byte as it was at first, or what
-    its owner has last put there; the audio and all else never change."""
+    its owner has last put there; the audio and all else never change.
+
+    An edit that leaves a field as a write had left it cannot be told from none.
+    """
     with one_file(kind) as (library, path):
         first = see(path)
-        theirs: dict[str, list[str]] = {}
+        theirs: dict[str, tuple[str, ...]] = {}
+        ours: dict[str, set[tuple[str, ...]]] = {field: set() for field in FIELDS}
         for what, *how in steps:
             TRIED[what] += 1
             if what == "write":
-                write(library, path, *how)
+                for change in write(library, path, *how).changes:
+                    ours.get(change.field, set()).add(change.new)
             elif what == "edit":
+                before = {field: LAYOUT.open(path).get(field) for field in how[0]}
                 edit(path, how[0])
-                theirs |= how[0]
+                theirs |= {f: tuple(now) for f, now in how[0].items() if now != before[f]}
             elif what == "undo":
                 undo(library, path)
             else:
-                take_out(library, path)
+                for change in take_out(library, path).changes:
+                    ours.get(change.field, set()).add(change.new)
             now = see(path)
             assert (now.audio, now.foreign) == (first.audio, first.foreign)
         while undo(library, path):
@@ -178,12 +187,14 @@ def test_what_is_written_can_be_taken_back_and_what_is_the_owners_stays(
         tags, last = LAYOUT.open(path), see(path)
         for field in (*FIELDS, "tagkit"):
             if field in theirs:
-                assert tags.get(field) == theirs[field], field
+                assert tuple(tags.get(field)) == theirs[field] or theirs[field] in ours[field], (
+                    field
+                )
             else:
                 assert last.fields[field] == first.fields[field], field
 
 
-@drawn(60, 2500)
+@drawn(60, 1000)
 @given(KINDS, st.none() | THEIRS, OURS, EXISTING, GENRE)
 def test_to_write_twice_is_to_write_once(
     kind: str, theirs: dict[str, list[str]] | None, wanted: Any, existing: str, genre: str
@@ -220,7 +231,7 @@ RAISES = st.lists(st.sampled_from([0, 0, 0.1, 0.3, 1]), min_size=len(TAGS), max_
 LIMITS = st.none() | st.integers(1, 3)
 
 
-@drawn(300, 20000)
+@drawn(200, 3000)
 @given(EACH, EACH, RAISES, LIMITS, st.none() | st.fixed_dictionaries({"mood": st.integers(1, 3)}))
 def test_raising_tags_own_thresholds_adds_none(
     said: list[float], card: list[float], raises: list[float], top_k: int | None, most: Any
@@ -247,7 +258,7 @@ def test_raising_tags_own_thresholds_adds_none(
         assert tag.name not in after or np.float32(own) >= np.float32(need)
 
 
-@drawn(300, 20000)
+@drawn(200, 3000)
 @given(EACH, EACH, st.tuples(UNIT, UNIT), LIMITS, st.sampled_from(["threshold", "min_confidence"]))
 def test_raising_an_option_adds_none(
     said: list[float], card: list[float], ends: tuple[float, float], top_k: int | None, name: str
@@ -277,7 +288,7 @@ EDITS = st.one_of(
 )
 
 
-@drawn(60, 2000)
+@drawn(60, 600)
 @given(EDITABLE, st.lists(EDITS, min_size=1, max_size=4))
 def test_no_tag_edit_changes_the_key(kind: str, edits: list[Any]) -> None:
     """Neither one of tagkit's nor one of mutagen's, in any order and format: what was heard is found again."""
@@ -294,7 +305,7 @@ def test_no_tag_edit_changes_the_key(kind: str, edits: list[Any]) -> None:
             assert (content_key(path), audio_digest(path)) == before, what
 
 
-@drawn(120, 4000)
+@drawn(80, 800)
 @given(KINDS, st.integers(0, 1 << 30), st.integers(1, 255))
 def test_any_changed_byte_of_the_audio_changes_the_key_of_a_small_file(
     kind: str, place: int, change: int
@@ -312,7 +323,7 @@ def test_any_changed_byte_of_the_audio_changes_the_key_of_a_small_file(
             assert content_key(path) != before[0]
 
 
-@drawn(60, 2000)
+@drawn(60, 600)
 @given(st.integers(0, (1 << 19) - 1), st.integers(1, 255), st.integers(-3, 3))
 def test_of_a_large_file_the_key_has_the_length_and_three_pieces(
     place: int, change: int, longer: int
@@ -404,7 +415,7 @@ def listener(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("listener")
-@drawn(80, 3000)
+@drawn(60, 800)
 @given(CALLS, st.booleans())
 def test_any_order_of_runs_ends_in_the_same_state(calls: list[Any], coarse: bool) -> None:
     """Runs over any of the files in any order, some killed, some with failures, files changed between them at

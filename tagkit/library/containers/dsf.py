@@ -25,7 +25,9 @@ class DsfHome:
             raise NoWriter(SOMETHING_IN_FRONT)
         total, pointer = struct.unpack("<QQ", read_at(file, _SIZES, 16))
         end = size_of(file)
-        if total != end or pointer > end:
+        # mutagen takes a tag off and leaves the size as it was; all of the audio must be there then.
+        untagged = pointer == 0 and total > end == _audio_end(file, end)
+        if (total != end and not untagged) or pointer > end:
             raise Broken("its DSD chunk gives another size than the file has")
         self.offset = pointer or end
         self.room = 0
@@ -46,3 +48,13 @@ class DsfHome:
         behind = self.offset + self.room
         length = size_of(file) - behind
         return {"behind": digest_at(file, behind, length)} if length else {}
+
+
+def _audio_end(file: BinaryIO, end: int) -> int:
+    """Return where the data chunk ends, the last one that every file has; 0 where there is none."""
+    offset = 28  # bytes of the DSD chunk
+    for name in (b"fmt ", b"data"):
+        if offset + 12 > end or read_at(file, offset, 4) != name:
+            return 0
+        offset += int.from_bytes(read_at(file, offset + 4, 8), "little")
+    return offset

@@ -294,6 +294,19 @@ class Journal:
         moved = [self.write(number) for number, name in elsewhere if name in gone]
         return sorted(here + moved, key=lambda write: -write.id)
 
+    def later(self, write: Write, path: Path) -> list[Write]:
+        """Return the newer writes of a file, which is at ``path`` now, the last one first: those that are not
+        taken back and no undo, and that may be in the file by now."""
+        return self._db.rows(
+            f"{_WRITES} WHERE path IN (?, ?) AND +content = ? AND id > ? AND state <> 'void'"
+            " AND NOT undone AND reverts IS NULL ORDER BY id DESC",
+            os.fsencode(os.path.realpath(path)),
+            os.fsencode(write.path),
+            write.content,
+            write.id,
+            make=read_write,
+        )
+
     def remembered(self, path: Path, content: str) -> Marker | None:
         """Return the marker that tagkit last left in this file, whether or not it is still there."""
         for write in self.history(path, content):

@@ -35,10 +35,9 @@ def last_write(journal: Journal, path: Path, content: str, run: int | None = Non
 def written_since(journal: Journal, write: Write, path: Path) -> dict[str, int]:
     """Return field -> the newest later run that wrote this file's field and is not taken back."""
     since: dict[str, int] = {}
-    for other in journal.history(path, write.content):
-        if other.id > write.id and not other.undone and other.reverts is None:
-            for change in other.changes:
-                since.setdefault(change.field, other.run)
+    for other in journal.later(write, path):
+        for change in other.changes:
+            since.setdefault(change.field, other.run)
     return since
 
 
