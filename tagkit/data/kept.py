@@ -11,6 +11,7 @@ So an image is kept frame by frame (Fortran's order of (mels, frames)): its chun
 from __future__ import annotations
 
 import io
+import math
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -56,7 +57,7 @@ class Kept:
             self.shape, self._by_columns, self.dtype = _header(start[:size])
             whole = os.fstat(file.fileno()).st_size
         self._offset = size
-        if whole < size + int(np.prod(self.shape)) * self.dtype.itemsize:
+        if whole < size + math.prod(self.shape) * self.dtype.itemsize:
             raise ValueError(f"{place} is cut short")
 
     @property

@@ -18,9 +18,11 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from tagkit import strangers
 from tagkit.errors import DataError, RecipeError
 from tagkit.front_end import MTG, FrontEnd
 
+_MOST_FRAMES = 1 << 21
 _SILENCE = -100.5  # dB: below the floor of 10·log10, with room for rounding
 
 
@@ -51,6 +53,7 @@ def read(path: Path) -> NDArray[np.float32]:
 
 def _open(path: Path) -> NDArray[Any]:
     try:
+        strangers.opened(path).close()  # a pipe would be waited for
         image = open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -62,4 +65,6 @@ def _open(path: Path) -> NDArray[Any]:
         raise DataError(f"holds {found}, not float32 ({MTG.n_mels}, frames)", path=path)
     if not image.shape[1]:
         raise DataError("holds no frames", path=path)
+    if image.shape[1] > _MOST_FRAMES:
+        raise DataError(f"holds {image.shape[1]:,} frames: half a day and more", path=path)
     return image

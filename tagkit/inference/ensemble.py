@@ -193,9 +193,10 @@ def _from_toml(path: Path) -> Ensemble:
 
 def _beside(toml: Path, name: str) -> Path:
     """A member by its file name beside the TOML, else by its name in the catalogue."""
-    for candidate in (toml.parent / name, toml.parent / f"{name}.safetensors"):
-        if candidate.is_file():
-            return candidate
+    with naming(toml):  # a name too long for any file
+        for candidate in (toml.parent / name, toml.parent / f"{name}.safetensors"):
+            if candidate.is_file():
+                return candidate
     return catalogue.find(name)
 
 

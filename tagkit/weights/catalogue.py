@@ -18,6 +18,7 @@ from platformdirs import user_cache_path
 from tagkit.errors import WeightsError
 from tagkit.weights import registry
 from tagkit.weights.card import check_name
+from tagkit.weights.header import naming
 
 BUNDLE = ".safetensors"
 ENSEMBLE = ".toml"
@@ -39,8 +40,9 @@ def find(name_or_path: str | os.PathLike[str]) -> Path:
     text = os.fspath(name_or_path)
     path = Path(text)
     if path.name != text or path.suffix in (BUNDLE, ENSEMBLE):
-        if path.is_file():
-            return path
+        with naming(path):  # a name too long for any file
+            if path.is_file():
+                return path
         raise WeightsError("no such file", path=path, hint="'tagkit weights list' shows names")
     here = {item.name: item.path for item in list_installed()}
     if text in here:

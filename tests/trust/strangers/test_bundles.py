@@ -218,6 +218,21 @@ def test_an_ensemble_cannot_ask_for_a_hundred_thousand_members(tmp_path: Path) -
         ensemble.load([str(path)])
 
 
+def test_members_that_are_no_names_end_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    for name in (
+        "x.toml",
+        "./x.toml",
+        "x" * 5000 + ".toml",
+        "a\\u0000b.toml",
+        "/dev/zero",
+        "\\u001b",
+    ):
+        path.write_text(f'members = ["{name}"]')
+        with bounds.soon(2), pytest.raises(WeightsError):
+            ensemble.load([str(path)])
+
+
 def test_no_import_leads_out_of_the_cache(tmp_path: Path) -> None:
     """Neither by a name that is given, nor by one that the file has."""
     (tmp_path / "x.pth").write_bytes(b"")

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from tagkit import recipe, strangers
 from tagkit.cli.main import app
-from tagkit.data import manifest, mtat, open_dataset, pickles, tables
+from tagkit.data import manifest, mels, mtat, open_dataset, pickles, tables
 from tagkit.errors import TagkitError, UsageError
 from tagkit.evaluation import arrays
 from tagkit.inference import ensemble_file
@@ -245,6 +245,7 @@ OPENED: dict[str, Callable[[Path], Any]] = {
     "an array": arrays.read_npy,
     "arrays": arrays.read_npz,
     "a pickle": pickles.load,
+    "mel-spectrograms": mels.probe,
     "a manifest": lambda path: list(manifest.rows(path)),
     "a table": lambda path: list(tables.rows(path)),
     **READERS,
