@@ -172,6 +172,15 @@ def test_links_are_followed_only_on_request(tmp_path):
     assert [r.path.name for r in reports if isinstance(r, Skipped) and r.failed] == ["broken.mp3"]
 
 
+def test_a_link_to_itself_is_no_failure_unless_it_is_followed(tmp_path):
+    for name in ("a.mp3", "neither a file nor a folder"):
+        (tmp_path / name).symlink_to(name)
+    (skipped,) = scan([tmp_path])
+    assert (skipped.path.name, skipped.failed) == ("a.mp3", False)
+    (failed,) = scan([tmp_path], follow=True)
+    assert (failed.path.name, failed.failed) == ("a.mp3", True)
+
+
 def test_an_input_that_is_a_link_is_followed(tmp_path):
     tree(tmp_path, "real/a.mp3")
     (tmp_path / "link").symlink_to(tmp_path / "real")

@@ -165,7 +165,9 @@ class _Scan:
     ) -> Iterator[Report]:
         absolute = os.path.join(folder.absolute, entry.name)  # noqa: PTH118
         try:
-            is_link, is_folder = entry.is_symlink(), entry.is_dir()
+            is_link = entry.is_symlink()
+            # A link that leads in a circle leads to no folder; entry.is_dir would raise.
+            is_folder = os.path.isdir(entry.path) if is_link else entry.is_dir()  # noqa: PTH112
             extension = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 (no Path for each)
             if not is_folder and extension not in self.extensions:
                 return
