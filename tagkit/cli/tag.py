@@ -194,6 +194,8 @@ def tag(
                 "objects in S3 can be listened to and their tags shown, no more",
                 hint="--engine ray, without --write, --dry-run and --plan",
             )
+        if write or dry_run or plan:
+            run.settle()
         run.analyse(engine, jobs, device, backend, retry)
         run.relate()
         shown = render.FORMATS[chosen]

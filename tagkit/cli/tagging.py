@@ -150,6 +150,10 @@ class Tagging:
             else:
                 self._passed_over[report.reason] += 1
 
+    def settle(self) -> None:
+        """Finish what a killed run has begun: a file that it was overwriting is not to be heard half-written."""
+        self._open_journal()
+
     def analyse(self, engine: str, jobs: int, device: str, backend: str, retry: bool) -> None:
         """Listen to what the store lacks."""
         heard = engines.engine(engine)(
