@@ -183,6 +183,15 @@ def test_what_is_no_probability_of_this_model_is_damage(store, tmp_path):
             list(store.read([look.path], [A]))
 
 
+@pytest.mark.parametrize("duration", ["9e999", "-1.0"])
+def test_a_track_of_no_length_is_damage(store, tmp_path, duration):
+    paths = fake_files(tmp_path, 1)
+    analyse(store, paths)
+    store._db.run(f"UPDATE contents SET duration = {duration}")
+    with pytest.raises(StoreError, match="damaged: a track of"):
+        list(store.read(paths, [A]))
+
+
 def test_another_model_hears_only_what_it_has_not_heard(store, tmp_path):
     one, two = (media.make(tmp_path, "wav", seed=n, seconds=0.1) for n in range(2))
     analyse(store, [one], [A])

@@ -55,6 +55,7 @@ from tagkit.vocab import Tag
 
 __all__ = ["Look", "Model", "Placed", "Store", "Stored", "Track", "default_path", "encoded"]
 
+_LONGEST = 1e9  # seconds; what a player could not show is no duration
 _BATCH = 100  # files looked up at once: enough to make queries cheap, few enough to begin soon
 
 
@@ -243,6 +244,8 @@ class Store:
         for name, content, key, duration, model, error, heard, embedding in rows:
             stored = found.get(name)
             if stored is None:
+                if duration is not None and not 0 <= duration < _LONGEST:
+                    raise self.damaged(f"a track of {duration} seconds")
                 stored = found[name] = Stored(paths[name], content, key, duration, {}, {}, None)
             if heard is not None:
                 stored.results[ids[model]] = array(heard, "<f4")
