@@ -31,7 +31,7 @@ POINTS = {
     "fdatasync",
     "ftruncate",
 }
-POINTS |= {"fallocate", "chmod", "flock", "mkdir", "utimensat"}
+POINTS |= {"renameat2", "fallocate", "chmod", "flock", "mkdir", "utimensat"}
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,8 @@ def alone(path: Path) -> Iterator[os.stat_result]:
                 yield found
                 return
         finally:
-            os.close(fd)
+            with contextlib.suppress(OSError):  # nothing was written through it
+                os.close(fd)
         if not held:
             if time.monotonic() > until:
                 raise SaveError("another program keeps it locked", path=path, hint="run again")
