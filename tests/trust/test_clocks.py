@@ -6,6 +6,8 @@ import functools
 import json
 import os
 import shutil
+import time
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -14,13 +16,20 @@ import pytest
 from tagkit.engines.todo import add_models
 from tagkit.inference import ensemble
 from tagkit.library.store import Store
-from tests.trust import command
+from tests.trust import command, size
 from tests.trust.shelf import WINDOWS, Shelf
 
 KINDS = ("mp3_id3v24", "flac", "m4a")
 YEARS = ("1969-07-21 02:56:15", "1970-01-01 00:00:00", "2001-09-09 01:46:39", "2040-02-01 00:00:00")
 YEARS += ("2107-02-07 06:28:16",)
 EPOCH = datetime.fromisoformat("1970-01-01 00:00:00+00:00")
+
+
+@pytest.fixture(autouse=True)
+def told() -> Iterator[None]:
+    begun = time.monotonic()
+    yield
+    size.tell("wrong clocks and odd times", time.monotonic() - begun, cases=1)
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,17 @@ import pytest
 
 from tagkit.library.saving import guard
 from tests import media
+from tests.trust import size
 from tests.trust.shelf import Shelf
 
 KINDS = ("mp3_id3v24", "flac", "wav", "m4a", "opus")
+
+
+@pytest.fixture(autouse=True)
+def told() -> Iterator[None]:
+    begun = time.monotonic()
+    yield
+    size.tell("full and read-only disks", time.monotonic() - begun, cases=1)
 
 
 def mount(*words: object) -> bool:
