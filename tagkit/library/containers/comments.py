@@ -25,8 +25,8 @@ def parse(data: bytes) -> tuple[bytes, list[Item], bytes]:
     refuse_many(count)
     for _ in range(count):
         raw, at = _sized(data, at)
-        name, equals, _ = raw.partition(b"=")
-        items.append(Item(name.decode("utf-8", "replace") if equals else "", raw))
+        equals = max(0, raw.find(b"="))  # and no partition, which would copy a cover
+        items.append(Item(raw[:equals].decode("utf-8", "replace"), raw))
     return vendor, items, data[at:]
 
 

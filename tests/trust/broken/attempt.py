@@ -121,6 +121,8 @@ class Seen(NamedTuple):
     @classmethod
     def of(cls, path: Path, tags: TagFile) -> Seen:
         fields = {name: tags.snapshot(name) for name in DEFAULTS}
+        if path.stat().st_size > 1 << 34:  # larger than the disk has room for, so never written
+            return cls(content_key(path), fields, {}, {})
         foreign, others = tags.foreign(), _by_mutagen(path, tags.container)
         # Where a size is wrong, the two may take different bytes for a field; then tagkit's view counts.
         agreed = len(others) <= sum("#" in name for name in foreign)
