@@ -78,7 +78,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,  # why it does not start; later it is silent
                 bufsize=0,
-                start_new_session=True,  # its children end with it
+                process_group=0,  # its children end with it; a session would be a share of the processor
                 env={
                     **os.environ,
                     "PYTHONPATH": os.pathsep.join([root, known] if known else [root]),

@@ -147,7 +147,7 @@ def test_each_fault_costs_its_own_file_and_only_the_file_s_own_is_remembered(
     infested.add(*sorted(good | set(KINDS)))
     fine = good | whose(HARMLESS)
 
-    code, tagged, failed, _ = infested.run("--jobs", "2")
+    code, tagged, failed, _ = infested.run("--jobs", "4")
     assert code == 1
     assert tagged == fine
     assert failed.keys() == whose(OWN, PASSING, EITHER)
@@ -195,7 +195,7 @@ def test_a_process_that_does_not_start_at_once_is_started_again(
     assert not infested.starts.read_bytes()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_decoder_that_hangs_ends_with_the_run(number: int, infested: Infested) -> None:
     infested.add("stop")
     process = infested.start("--jobs", "1")
