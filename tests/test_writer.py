@@ -658,4 +658,4 @@ def test_killed_at_any_moment_every_file_is_whole_and_the_journal_knows(library,
             assert tags.get("mood") == last["mood"]
     tempfiles.sweep(library.music)
     assert library.names() == {path.name for path in files}
-    assert library.journal.runs()[0].files > 0
+    assert any(run.files for run in library.journal.runs())
