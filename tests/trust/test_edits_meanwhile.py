@@ -268,9 +268,7 @@ def test_edits_just_before_a_file_is_put_in_place(tmp_path: Path) -> None:
         kinds = draws.sample(KINDS, size.of(11, 20))
         names = (draws.sample(HELD, len(HELD)) * 2)[: len(kinds)]
         desk = Desk(tmp_path / str(number), kinds, names)
-        process = command.start(
-            desk.shelf.home, *desk.shelf.tag("--write"), before=holding(size.of(5, 10) / 10)
-        )
+        process = command.start(desk.shelf.home, *desk.shelf.tag("--write"), before=holding(0.5))
         try:
             for path in pending(desk.shelf.journal):
                 if path in desk.edits and path not in desk.left:
