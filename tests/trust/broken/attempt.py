@@ -28,7 +28,8 @@ from tagkit.library.writer import Writer
 
 WANTED = {"mood": ["happy", "calm"], "theme": ["film"], "instrument": ["piano"], "genre": ["pop"]}
 _OURS = re.compile("mood|tmoo|theme|instrument|gen|tcon|vocals|grp1|grouping|tagkit", re.IGNORECASE)
-_NAMELESS = re.compile(r"^unknown\d+$")  # mutagen counts the Vorbis comments that have no name
+_NAMELESS = re.compile(r"^unknown\d+$")  # Vorbis comments, which mutagen counts
+_AMBIGUOUS = 127  # bytes of an ID3 frame: readers disagree on a damaged size that is larger
 SECONDS = 30  # a file that takes longer hangs
 
 
@@ -155,9 +156,11 @@ def _by_mutagen(path: Path, container: str) -> dict[str, str]:
             read = reader(path)
             tags = read.tags if isinstance(read, mutagen.FileType) else read
             found |= {
-                f"{type(tags).__name__}/{_NAMELESS.sub('', name)}": repr(value)
+                f"{type(tags).__name__}/{name}": repr(value)
                 for name, value in (tags.items() if hasattr(tags, "items") else tags)
                 if not _OURS.search(name)
+                and not _NAMELESS.search(name)
+                and not (isinstance(tags, ID3) and len(repr(value)) > _AMBIGUOUS)
             }
     return found
 
