@@ -38,7 +38,18 @@ LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 
 #: Rooms that a user waits for with nothing to listen to: they never load a network library on import.
 LIGHT = (
-    *("errors", "files", "strangers", "vocab", "audio", "front_end", "thresholds", "recipe", "library", "cli"),
+    *(
+        "errors",
+        "files",
+        "strangers",
+        "vocab",
+        "audio",
+        "front_end",
+        "thresholds",
+        "recipe",
+        "library",
+        "cli",
+    ),
 )
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tagkit.library import database
-from tests.trust import command, harm, size
+from tests.trust import command, damage, size
 from tests.trust.shelf import Seen, Shelf, see
 
 pytestmark = pytest.mark.timeout(0 if size.FULL else 300)
@@ -118,61 +118,63 @@ TABLES = {"store": ("models", "contents", "paths", "analyses"), "journal": ("run
 NOTHING_ELSE = "CREATE TABLE photos (name);"
 
 
-def refused(which: str) -> dict[str, harm.Harm]:
+def refused(which: str) -> dict[str, damage.Harm]:
     """Return what is refused when the database is opened, and left as it is."""
-    found: dict[str, harm.Harm] = {
-        "text": harm.content(b"A text, and no database. " * 400),
-        "picture": harm.content(b"\x89PNG\r\n\x1a\n" + bytes(9000)),
-        "newer": harm.script("PRAGMA user_version = 9;"),
-        "negative version": harm.script("PRAGMA user_version = -9;"),
-        "another application's": harm.instead(harm.script(NOTHING_ELSE)),
-        "another application's, of our version": harm.instead(
-            harm.script(NOTHING_ELSE + "PRAGMA user_version = 1;")
+    found: dict[str, damage.Harm] = {
+        "text": damage.content(b"A text, and no database. " * 400),
+        "picture": damage.content(b"\x89PNG\r\n\x1a\n" + bytes(9000)),
+        "newer": damage.script("PRAGMA user_version = 9;"),
+        "negative version": damage.script("PRAGMA user_version = -9;"),
+        "another application's": damage.instead(damage.script(NOTHING_ELSE)),
+        "another application's, of our version": damage.instead(
+            damage.script(NOTHING_ELSE + "PRAGMA user_version = 1;")
         ),
-        "folder": harm.instead(lambda path: path.mkdir()),
-        "FIFO": harm.instead(lambda path: os.mkfifo(path)),
-        "device": harm.instead(lambda path: path.symlink_to("/dev/full")),
-        "dangling link": harm.instead(lambda path: path.symlink_to("nowhere")),
-        "link to itself": harm.instead(lambda path: path.symlink_to(path)),
-        "header lost": lambda path: harm.content(bytes(100) + path.read_bytes()[100:])(path),
-        "first page lost": lambda path: harm.content(bytes(4096) + path.read_bytes()[4096:])(path),
-        "trigger": harm.script(
+        "folder": damage.instead(lambda path: path.mkdir()),
+        "FIFO": damage.instead(lambda path: os.mkfifo(path)),
+        "device": damage.instead(lambda path: path.symlink_to("/dev/full")),
+        "dangling link": damage.instead(lambda path: path.symlink_to("nowhere")),
+        "link to itself": damage.instead(lambda path: path.symlink_to(path)),
+        "header lost": lambda path: damage.content(bytes(100) + path.read_bytes()[100:])(path),
+        "first page lost": lambda path: damage.content(bytes(4096) + path.read_bytes()[4096:])(
+            path
+        ),
+        "trigger": damage.script(
             f"CREATE TRIGGER t AFTER INSERT ON {TABLES[which][0]}"
             f" BEGIN DELETE FROM {TABLES[which][-1]}; END;"
         ),
-        "UTF-8 lost in a name": harm.script(
+        "UTF-8 lost in a name": damage.script(
             "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET name = CAST(x'ff80' AS TEXT)"
             f" WHERE name = '{TABLES[which][-1]}';"
         ),
-        "schema lost": harm.script(
+        "schema lost": damage.script(
             "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE (';"
         ),
         "empty, but for its log": lambda path: (
-            harm.beside("-wal", harm.unfinished_log(path))(path),
-            harm.cut(0)(path),
+            damage.beside("-wal", damage.unfinished_log(path))(path),
+            damage.cut(0)(path),
         )[0],
     }
     if which == "store":  # the journal's is the same folder
-        found["no folder"] = lambda path: harm.instead(harm.content(b""))(path.parent)
+        found["no folder"] = lambda path: damage.instead(damage.content(b""))(path.parent)
     for end in ("-wal", "-shm", "-journal"):
         found |= {
-            f"{end} is a folder": harm.odd_beside(end, lambda path: path.mkdir()),
-            f"{end} is a FIFO": harm.odd_beside(end, lambda path: os.mkfifo(path)),
-            f"{end} is a link": harm.odd_beside(
+            f"{end} is a folder": damage.odd_beside(end, lambda path: path.mkdir()),
+            f"{end} is a FIFO": damage.odd_beside(end, lambda path: os.mkfifo(path)),
+            f"{end} is a link": damage.odd_beside(
                 end, lambda path: path.symlink_to(path.with_name("elsewhere"))
             ),
         }
     for table in TABLES[which]:
         rename = f"ALTER TABLE {table} RENAME TO other;"
         found |= {
-            f"{table} is gone": harm.script(f"DROP TABLE {table};"),
-            f"{table} is a view": harm.script(
+            f"{table} is gone": damage.script(f"DROP TABLE {table};"),
+            f"{table} is a view": damage.script(
                 f"{rename} CREATE VIEW {table} AS SELECT * FROM other;"
             ),
-            f"{table} lacks a column": harm.script(
+            f"{table} lacks a column": damage.script(
                 f"{rename} CREATE TABLE {table} (id INTEGER PRIMARY KEY);"
             ),
-            f"{table} has another column": harm.script(
+            f"{table} has another column": damage.script(
                 f"ALTER TABLE {table} ADD COLUMN more TEXT;"
             ),
         }
@@ -207,7 +209,7 @@ CUTS = [(which, str(part)) for which in TABLES for part in range(50)]
 @pytest.mark.parametrize(("which", "part"), chosen("cuts", CUTS, 6))
 def test_a_database_that_was_cut_off_is_refused(case: Case, which: str, part: str) -> None:
     path = case.databases[which]
-    harm.cut(int(part) / 50)(path)
+    damage.cut(int(part) / 50)(path)
     if int(part) == 0:  # an empty file is an empty database, as one that mktemp has made
         assert case.run("history").returncode == 0
         return
@@ -249,11 +251,11 @@ def survives(case: Case, which: str, seed: str, hurt: Callable[[Path], None], mo
 
 
 HARMS = {
-    "flips": harm.flips,
-    "pages": harm.pages,
-    "-wal of noise": lambda draws: harm.beside("-wal", draws.randbytes(9000)),
-    "-shm of noise": lambda draws: harm.beside("-shm", draws.randbytes(32768)),
-    "-journal of noise": lambda draws: harm.beside("-journal", draws.randbytes(9000)),
+    "flips": damage.flips,
+    "pages": damage.pages,
+    "-wal of noise": lambda draws: damage.beside("-wal", draws.randbytes(9000)),
+    "-shm of noise": lambda draws: damage.beside("-shm", draws.randbytes(32768)),
+    "-journal of noise": lambda draws: damage.beside("-journal", draws.randbytes(9000)),
 }
 OFTEN = {"flips": size.of(6, 80), "pages": size.of(5, 40)}
 
@@ -286,7 +288,7 @@ def hostile_columns() -> list[tuple[str, str, str, str]]:
             for (table,) in db.execute(names).fetchall():
                 for column in db.execute(f"PRAGMA table_info({table})").fetchall():
                     if column[2] != "INTEGER" or not column[5]:  # else a row's number
-                        found += [(which, table, column[1], value) for value in harm.VALUES]
+                        found += [(which, table, column[1], value) for value in damage.VALUES]
     return found
 
 
@@ -296,12 +298,12 @@ COLUMNS = hostile_columns()
 def test_hostile_values_in_any_column_end_in_a_sentence_or_do_no_harm(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "MOST_BYTES", harm.MOST_BYTES)
+    monkeypatch.setattr(database, "MOST_BYTES", damage.MOST_BYTES)
     started, ends = time.monotonic(), Counter[str]()
     for which, table, column, value in chosen("columns", COLUMNS, 30):
         case.restore()
-        change = f"UPDATE OR IGNORE {table} SET {column} = {harm.VALUES[value]};"
-        ends[survives(case, which, table + column + value, harm.script(change), 2)] += 1
+        change = f"UPDATE OR IGNORE {table} SET {column} = {damage.VALUES[value]};"
+        ends[survives(case, which, table + column + value, damage.script(change), 2)] += 1
     size.tell("databases: hostile values", time.monotonic() - started, **ends)
 
 
@@ -310,7 +312,7 @@ def test_a_log_of_another_database_is_not_believed(case: Case, which: str) -> No
     path = case.databases[which]
     (other,) = (there for name, there in case.databases.items() if name != which)
     before = rows(path)
-    harm.beside("-wal", harm.unfinished_log(other))(path)
+    damage.beside("-wal", damage.unfinished_log(other))(path)
     for words in commands(which):
         assert named(case.run(words), path)
     case.untouched()
@@ -324,7 +326,7 @@ def test_a_snapshot_in_the_journal_puts_back_its_own_field_and_no_other(case: Ca
     for snapshots in (title, "[]", "7", "[[]]", '[["vorbis", "TITLE", "", "VElUTEU9ZXZpbA=="]]'):
         case.restore()
         text = '{"mood": ' + "'||json_quote(" + f"'{snapshots}')" + "||'}"
-        harm.script(f"UPDATE writes SET before = '{text}';")(case.shelf.journal)
+        damage.script(f"UPDATE writes SET before = '{text}';")(case.shelf.journal)
         done = case.run("undo")
         assert done.returncode in (0, 1), done.stderr
         case.left_whole()
@@ -384,7 +386,7 @@ def test_a_database_that_may_not_be_read_or_written_is_named(case: Case, which: 
 def test_the_real_command_waits_for_no_fifo(case: Case, which: str) -> None:
     """In a process of its own, for it would hang in this one."""
     path = case.databases[which]
-    harm.instead(lambda path: os.mkfifo(path))(path)
+    damage.instead(lambda path: os.mkfifo(path))(path)
     assert named(case.shelf.run(*case.words("tag --write"), seconds=30), path)
     case.untouched()
 

@@ -172,7 +172,10 @@ def test_a_wide_network_of_few_tensors_is_measured_before_it_listens(
     path = forged(
         sound, tmp_path / "x.safetensors", card=lambda card: card["front_end"].update(long)
     )
-    with bounds.within(bounds.GIB // 2), pytest.raises(WeightsError, match="too many to listen with"):
+    with (
+        bounds.within(bounds.GIB // 2),
+        pytest.raises(WeightsError, match="too many to listen with"),
+    ):
         bundle.load(path)
     monkeypatch.setattr(assemble, "_refuse_large", lambda *_: None)
     with pytest.raises(WeightsError, match="its front end would make"):
