@@ -7,18 +7,17 @@ mutagen.ogg reads and writes a single page. Its own cutting and replacing takes 
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Sequence
 from typing import BinaryIO, NamedTuple
 
 from mutagen.ogg import OggPage
 
 from tagkit.library.containers.splice import read_at, size_of, splice
+from tagkit.library.payload.ogg import checksum
 
 _PAGE = 16 * 255  # bytes of packets on a page: as RFC 3533 and others suggest
 _HEADER = 27  # bytes before the lacing values
 _FIRST = 2  # flag of a stream's first page
-_REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 
 
 def cut(packets: Sequence[bytes]) -> list[OggPage]:
@@ -121,7 +120,5 @@ def _renumber(file: BinaryIO, at: int, serial: int, shift: int) -> None:
 
 def _numbered(page: bytes, sequence: int) -> bytes:
     """Return a page with another number, and the checksum that goes with it."""
-    data = page[:18] + struct.pack("<II", sequence, 0) + page[26:]
-    # The usual one with all bits the other way round, from 0 and not inverted.
-    crc = ~zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) & 0xFFFFFFFF
-    return data[:22] + crc.to_bytes(4, "big").translate(_REVERSED) + data[26:]
+    data = page[:18] + struct.pack("<I", sequence) + page[22:]
+    return data[:22] + checksum(data) + data[26:]
