@@ -17,7 +17,7 @@ mkdir -p "$work"
 rm -f "$work/counts.jsonl" "$work/results.xml"
 export CI=true TAGKIT_TRUST=full TAGKIT_TRUST_SEED="$seed" TAGKIT_TRUST_COUNTS="$work/counts.jsonl"
 status=0
-"$python" -m pytest -q tests/trust --basetemp "$work/tmp" -o tmp_path_retention_policy=none \
+"$python" -m pytest -q -n 2 --dist loadfile tests/trust --basetemp "$work/tmp" -o tmp_path_retention_policy=none \
   --junitxml "$work/results.xml" </dev/null || status=$?
 "$python" bench/full_trust.py "$work/counts.jsonl" "$work/results.xml" "$seed"
 exit "$status"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -129,6 +130,13 @@ if os.fork() == 0:
     while time.process_time() < 0.4: pass
 """
     assert usage.run([sys.executable, "-c", leave])[0].cpu > 0.35
+
+
+def test_what_else_this_process_has_started_is_not_waited_for() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
+        usage.run([sys.executable, "-c", ""])
+        assert other.poll() is None
+        other.kill()
 
 
 def test_one_core_is_one_core_and_only_for_the_command() -> None:

@@ -124,4 +124,6 @@ def test_time_and_memory_grow_with_the_library_and_no_faster(tmp_path: Path) -> 
     decide(*small)  # what is loaded at the first call is loaded
     seconds, longer = (min(decide(*each) for _ in range(2)) for each in (small, large))
     assert longer < 2 * seconds * many / few
-    assert held(*large) - held(*small) < 500 * (many - few)
+    # The least of three: whatever else this process does at the same time is counted too.
+    least, most = (min(held(*each) for _ in range(3)) for each in (small, large))
+    assert most - least < 500 * (many - few)

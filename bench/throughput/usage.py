@@ -50,6 +50,7 @@ def run(
     Exits with the end of its stderr where the command fails.
     """
     environment = {name: value for name, value in os.environ.items() if name not in THREADS}
+    before = children()
     ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)  # whoever outlives its parent is waited for here
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         began = time.perf_counter()
@@ -65,7 +66,7 @@ def run(
             _, status, used = os.wait4(process.pid, 0)
             wall = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
-        cpu = used.ru_utime + used.ru_stime + orphans()
+        cpu = used.ru_utime + used.ru_stime + orphans(before)
         out.seek(0)
         errors.seek(0)
         if process.returncode:
@@ -110,13 +111,19 @@ def sampled(pid: int) -> Iterator[list[float]]:
         thread.join()
 
 
-def orphans() -> float:
-    """Wait for what the command left behind; return its CPU seconds."""
+def children() -> set[int]:
+    return {process.pid for process in psutil.Process().children()}
+
+
+def orphans(before: set[int]) -> float:
+    """Wait for what the command left behind; return its CPU seconds. Children that this process had
+    ``before`` are not the command's."""
     cpu = 0.0
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            used = os.wait4(-1, 0)[2]
-            cpu += used.ru_utime + used.ru_stime
+    while left := children() - before:
+        for pid in left:
+            with contextlib.suppress(ChildProcessError):
+                used = os.wait4(pid, 0)[2]
+                cpu += used.ru_utime + used.ru_stime
     return cpu
 
 

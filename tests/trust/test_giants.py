@@ -9,7 +9,7 @@ import pytest
 
 from tagkit.audio.process import Worker
 from tagkit.errors import AudioError
-from tests.trust import size
+from tests.trust import bounds, size
 from tests.trust.giants import MADE
 
 GIB = 1 << 30
@@ -41,19 +41,11 @@ def hear(path: Path) -> tuple[bool, int]:
     try:
         worker.start()
         worker.decode(path, HEARINGS, 16)
-        return True, peak(worker)
+        return True, bounds.peak(worker.pid)
     except AudioError:
-        return False, peak(worker)
+        return False, bounds.peak(worker.pid)
     finally:
         worker.stop()
-
-
-def peak(worker: Worker) -> int:
-    """The most bytes of memory that it had; those of one that ended are not known, and bounded by its cage."""
-    status = Path(f"/proc/{worker.pid}/status").read_text()
-    return (
-        next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) << 10
-    )
 
 
 def test_the_cage_leaves_a_decoder_less_than_a_gib() -> None:

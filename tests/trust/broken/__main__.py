@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.trust import bounds
 from tests.trust.broken import bombs, good, harm
 from tests.trust.broken.attempt import Layers
 
@@ -77,7 +78,7 @@ def main(folder: Path) -> None:
     with Layers(folder) as layers:
         for job in json.load(sys.stdin):
             found = bomb(job[1], folder, layers) if job[0] == "bomb" else run(job, folder, layers)
-            found["MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+            found["MiB"] = bounds.peak() >> 20
             print(json.dumps(found), flush=True)
 
 

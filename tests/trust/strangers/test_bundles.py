@@ -17,8 +17,7 @@ from tagkit.errors import WeightsError
 from tagkit.inference import ensemble
 from tagkit.weights import assemble, bundle, catalogue, header
 from tests.library import small_model
-from tests.trust import command
-from tests.trust.strangers import bounds
+from tests.trust import bounds, command
 
 Record = dict[str, Any]
 READERS = (bundle.read_card, bundle.fingerprint, bundle.load)

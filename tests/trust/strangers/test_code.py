@@ -24,8 +24,7 @@ from tagkit.evaluation import arrays, predictions
 from tagkit.recipe import load as load_recipe
 from tagkit.training.runs import Run
 from tagkit.weights import bundle, convert
-from tests.trust import command
-from tests.trust.strangers import bounds
+from tests.trust import bounds, command
 
 PACKAGE = command.ROOT / "tagkit"
 

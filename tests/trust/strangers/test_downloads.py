@@ -20,7 +20,7 @@ from tagkit.errors import DownloadError
 from tagkit.weights import catalogue, download, pull, registry
 from tagkit.weights.registry import Entry
 from tests.test_pull import publish
-from tests.trust.strangers import bounds
+from tests.trust import bounds
 from tests.weights_server import Answer, Server, body, redirect, serving
 
 pytestmark = pytest.mark.usefixtures("entry")

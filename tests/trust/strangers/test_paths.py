@@ -19,9 +19,8 @@ from tagkit.library.payload import audio_digest, content_key
 from tagkit.library.plan import load_plan
 from tagkit.training.runs import Run
 from tests import media
-from tests.trust import command
+from tests.trust import bounds, command
 from tests.trust.shelf import Shelf
-from tests.trust.strangers import bounds
 
 RECIPE = 'name = "x"\narchitecture = "fcn"\n'
 ODD_NAMES = ("../x", "/etc/x", "a/b", "..", ".", ".x", "", "x\n", "\x1b[2J", "a" * 101, "x\0", "~")

@@ -24,8 +24,7 @@ from tagkit.library.finding import ignore, scan
 from tagkit.library.finding.patterns import LinearPattern
 from tagkit.library.plan import load_plan
 from tagkit.weights import convert
-from tests.trust import command, size
-from tests.trust.strangers import bounds
+from tests.trust import bounds, command, size
 
 # ------------------------------------------------------------------------------------------- TOML
 

@@ -29,9 +29,12 @@ def memory(most: int) -> tuple[str, ...]:
     return (sys.executable, "-c", _LIMIT, str(most))
 
 
-def peak() -> int:
-    """The bytes of memory that this process has had at most."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+def peak(process: int | str = "self") -> int:
+    """The bytes of memory that a process has had at most.
+
+    Not ``ru_maxrss``, which begins with what the process had that started it.
+    """
+    for line in Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) << 10
     raise AssertionError("no Linux")
