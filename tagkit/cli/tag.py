@@ -142,6 +142,7 @@ def tag(
     file's own, else with its artist's and its album's other tracks.
     """
     started = time.monotonic()
+    from tagkit.cli import job as asked
     from tagkit.cli import render, tagging
     from tagkit.inference import backends, ensemble
     from tagkit.library.containers import TagOptions
@@ -170,13 +171,13 @@ def tag(
         raise UsageError("--v23-separator is blank", hint="values would run into each other")
     if all_tags and chosen not in ("jsonl", "csv"):
         writing.say("--all-tags shows in --format jsonl and csv only")
-    level = tagging.level(with_context)
-    policy = tagging.policy(existing, genre)
+    level = asked.level(with_context)
+    policy = asked.policy(existing, genre)
     wanted = _categories(categories, genre)
     tag_options = TagOptions(
         v23_separator=v23_separator, also_txxx=also_txxx, upgrade_id3=upgrade_id3
     )
-    job = tagging.Job(
+    job = asked.Job(
         ensemble=ensemble.load(model or ()),
         options=_options(threshold, min_confidence, top_k, include, exclude, wanted),
         windows=windows,

@@ -275,11 +275,11 @@ def test_damage_anywhere_ends_in_a_sentence_or_does_no_harm(
 
 def hostile_columns() -> list[tuple[str, str, str, str]]:
     """Return every column of every table, with every odd value."""
-    from tagkit.library.runs import journal
+    from tagkit.library.runs import records
     from tagkit.library.store import tables
 
     found = []
-    for which, schema in (("store", tables.SCHEMA), ("journal", journal._SCHEMA)):
+    for which, schema in (("store", tables.SCHEMA), ("journal", records.SCHEMA)):
         with closing(sqlite3.connect(":memory:")) as db:
             db.executescript(schema)
             names = (

@@ -25,39 +25,18 @@ from tagkit.library.change import FileChange
 from tagkit.library.database import Database
 from tagkit.library.fields import MARKER
 from tagkit.library.marker import Marker
-from tagkit.library.runs.records import Kind, Run, State, Write, read_run, read_write
+from tagkit.library.runs.records import (
+    SCHEMA,
+    VERSION,
+    Kind,
+    Run,
+    State,
+    Write,
+    read_run,
+    read_write,
+)
 from tagkit.library.runs.runlock import RunLocks
 
-VERSION = 1
-_SCHEMA = """
-CREATE TABLE runs (
-    id       INTEGER PRIMARY KEY AUTOINCREMENT,
-    kind     TEXT NOT NULL,
-    started  TEXT NOT NULL,               -- ISO 8601, UTC
-    finished TEXT,
-    command  TEXT NOT NULL,               -- JSON list of arguments
-    version  TEXT NOT NULL,
-    model    TEXT NOT NULL,
-    settings TEXT NOT NULL                -- JSON: how logical fields map to native ones in this run
-);
-CREATE TABLE writes (
-    id        INTEGER PRIMARY KEY AUTOINCREMENT,
-    run       INTEGER NOT NULL REFERENCES runs (id),
-    path      BLOB NOT NULL,              -- os.fsencode: names need not be text
-    content   TEXT NOT NULL,              -- content key
-    container TEXT NOT NULL,
-    changes   TEXT NOT NULL,              -- JSON: [[field, [old...], [new...]], ...]
-    before    TEXT NOT NULL,              -- JSON: field -> snapshot of all that the file kept of it
-    state     TEXT NOT NULL,
-    undone    INTEGER NOT NULL DEFAULT 0,
-    reverts   INTEGER REFERENCES writes (id),
-    redo      BLOB                        -- path of the finished copy of a file with hard links
-);
-CREATE INDEX writes_by_run ON writes (run);
-CREATE INDEX writes_by_path ON writes (path);
-CREATE INDEX writes_by_content ON writes (content);
-CREATE INDEX writes_pending ON writes (state) WHERE state = 'pending';
-"""
 _MOST_ELSEWHERE = 200  # writes of the same audio
 _RUNS = """
 SELECT r.*, count(w.id), total(w.undone) FROM runs r
@@ -67,8 +46,6 @@ _WRITES = (
     "SELECT id, run, path, content, container, changes, before, state, undone, reverts, redo"
     " FROM writes"
 )
-
-
 _LAST = (1 << 63) - 1  # number that SQLite can have
 
 
@@ -87,7 +64,7 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        self._db = Database(path, name="journal", schema=_SCHEMA, version=VERSION)
+        self._db = Database(path, name="journal", schema=SCHEMA, version=VERSION)
         self._locks = RunLocks(path)
 
     def __enter__(self) -> Journal:

@@ -1,4 +1,4 @@
-"""What the journal remembers, as plain data: its rows, and how they are read from JSON columns."""
+"""The journal's tables, and their rows as plain data: how they are read from JSON columns."""
 
 from __future__ import annotations
 
@@ -12,6 +12,37 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 from tagkit.library.change import FieldChange
 from tagkit.library.database_checks import columns
 from tagkit.library.fields import DEFAULTS
+
+VERSION = 1
+SCHEMA = """
+CREATE TABLE runs (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind     TEXT NOT NULL,
+    started  TEXT NOT NULL,               -- ISO 8601, UTC
+    finished TEXT,
+    command  TEXT NOT NULL,               -- JSON list of arguments
+    version  TEXT NOT NULL,
+    model    TEXT NOT NULL,
+    settings TEXT NOT NULL                -- JSON: how logical fields map to native ones in this run
+);
+CREATE TABLE writes (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    run       INTEGER NOT NULL REFERENCES runs (id),
+    path      BLOB NOT NULL,              -- os.fsencode: names need not be text
+    content   TEXT NOT NULL,              -- content key
+    container TEXT NOT NULL,
+    changes   TEXT NOT NULL,              -- JSON: [[field, [old...], [new...]], ...]
+    before    TEXT NOT NULL,              -- JSON: field -> snapshot of all that the file kept of it
+    state     TEXT NOT NULL,
+    undone    INTEGER NOT NULL DEFAULT 0,
+    reverts   INTEGER REFERENCES writes (id),
+    redo      BLOB                        -- path of the finished copy of a file with hard links
+);
+CREATE INDEX writes_by_run ON writes (run);
+CREATE INDEX writes_by_path ON writes (path);
+CREATE INDEX writes_by_content ON writes (content);
+CREATE INDEX writes_pending ON writes (state) WHERE state = 'pending';
+"""
 
 Kind: TypeAlias = Literal["tag", "apply", "undo", "strip"]
 State: TypeAlias = Literal["pending", "done", "void"]
