@@ -41,13 +41,17 @@ def main() -> None:
 
 
 def read(text: str) -> list[Part]:
-    """Add up the rows of each part, in the order in which the parts came."""
+    """Add up the rows of each part, in the order in which the parts came; of ``most_…`` keep the most."""
     parts: dict[str, Part] = {}
     for line in text.splitlines():
         row = json.loads(line)
         name, seconds = row.pop("part"), row.pop("seconds")
         before = parts.get(name, Part(name, 0.0, Counter()))
-        parts[name] = Part(name, before.seconds + seconds, before.counts + Counter(row))
+        counts = before.counts.copy()
+        for what, count in row.items():
+            most = what.startswith("most_")
+            counts[what] = max(counts[what], count) if most else counts[what] + count
+        parts[name] = Part(name, before.seconds + seconds, counts)
     return list(parts.values())
 
 

@@ -24,16 +24,18 @@ RESULTS = """<testsuites><testsuite tests="4" failures="1" errors="1" skipped="1
 
 def test_counts_of_a_part_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAGKIT_TRUST_COUNTS", str(tmp_path / "counts"))
-    size.tell("kills", 1.25, kills=3, old_files=5)
+    size.tell("kills", 1.25, kills=3, old_files=5, most_mebibytes=7)
     size.tell("clocks", 2.0, clocks=4)
-    size.tell("kills", 1.0, kills=2, new_files=1)
+    size.tell("kills", 1.0, kills=2, new_files=1, most_mebibytes=4)
     lines = (tmp_path / "counts").read_text().splitlines()
     assert [json.loads(line)["part"] for line in lines] == ["kills", "clocks", "kills"]
     kills, clocks = full_trust.read("\n".join(lines))
-    assert kills.counts == {"kills": 5, "old_files": 5, "new_files": 1}
+    assert kills.counts == {"kills": 5, "old_files": 5, "new_files": 1, "most_mebibytes": 7}
     assert kills.seconds == pytest.approx(2.2, abs=0.11)
     assert clocks.counts == {"clocks": 4}
-    assert "5 kills, 5 old files, 1 new files" in full_trust.table([kills, clocks])
+    assert "5 kills, 5 old files, 7 most mebibytes, 1 new files" in full_trust.table(
+        [kills, clocks]
+    )
 
 
 def test_nothing_is_counted_where_nobody_asked(

@@ -32,7 +32,7 @@ def test_a_giant_is_heard_or_refused_in_bounded_time_and_memory(name: str, tmp_p
     seconds = time.monotonic() - began
     assert seconds < (30 if path.stat().st_size < 45_000_000 else 300 * size.of(1, 5))
     assert peak < (GIB if name in GREEDY else ORDINARY)
-    size.tell("giants", seconds, heard=heard, refused=1 - heard, mebibytes=peak >> 20)
+    size.tell("giants", seconds, heard=heard, refused=1 - heard, most_mebibytes=peak >> 20)
 
 
 def hear(path: Path) -> tuple[bool, int]:
