@@ -304,3 +304,26 @@ def test_many_labels_take_linear_time(tmp_path: Path) -> None:
     tags.set("mood", [*labels, "happy"])
     tags.save()
     assert open_tags(path).get("mood")[-1] == "happy"
+
+
+def test_ogg_headers_may_end_where_a_page_ends(tmp_path: Path) -> None:
+    """Whatever the length of the comments: the next header then begins on a page of its own."""
+    path = media.make(tmp_path, "ogg", seconds=0.2)
+    audio, alone = audio_digest(path), 0
+    for length in range(3000, 4200, 20):
+        file = mutagen.File(path)
+        file["comment"] = ["x" * length]
+        file.save(padding=lambda _: 0)
+        tags = open_tags(path)
+        tags.set("mood", ["happy"])
+        tags.save()
+        tags = open_tags(path)
+        assert tags.get("mood") == ["happy"], length
+        tags.set("mood", [])
+        tags.save()
+        assert open_tags(path).get("mood") == []
+        assert audio_digest(path) == audio
+        with path.open("rb") as stream:
+            pages = [OggPage(stream) for _ in range(3)]
+        alone += pages[1].complete and not pages[2].continued and pages[2].position <= 0
+    assert alone, "no page ended with the comments"

@@ -112,8 +112,8 @@ def _comment_pages(file: BinaryIO) -> tuple[Codec, list[OggPage]]:
                 if found and found[-1].complete and page.packets[0].startswith(_FLAC_FRAME):
                     return codec, found  # TagLib has left out the mark of the last block
                 raise Broken("its headers share a page with audio")
-            if page.continued != bool(found):
-                raise Broken("its comments do not begin on a page of their own")
+            if page.continued != (bool(found) and not found[-1].complete):
+                raise Broken("its headers do not go on where their last page ends")
             found.append(page)
             length += page.size
             refuse_large(length)
