@@ -1,8 +1,9 @@
 """The table of a full trust run, from what its tests counted; ``bench/full_trust.sh`` calls it.
 
-    python bench/full_trust.py COUNTS RESULTS SEED [--out bench/full_trust.txt]
+    python bench/full_trust.py COUNTS SEED RESULTS ... [--out bench/full_trust.txt]
 
-COUNTS has a JSON object a line (``tests.trust.size.tell``), RESULTS is pytest's JUnit file.
+COUNTS has a JSON object a line (``tests.trust.size.tell``), RESULTS are pytest's JUnit files: of the run,
+and of what was run again.
 """
 
 from __future__ import annotations
@@ -30,12 +31,13 @@ class Part(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("counts", type=Path)
-    parser.add_argument("results", type=Path)
     parser.add_argument("seed")
+    parser.add_argument("results", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
     parts = read(arguments.counts.read_text(encoding="utf-8"))
-    text = f"{described()}seed {arguments.seed}\n\n{table(parts)}\n{verdict(arguments.results)}"
+    text = f"{described()}seed {arguments.seed}\n\n{table(parts)}\n"
+    text += "".join(map(verdict, arguments.results))
     print(text, end="")
     arguments.out.write_text(text, encoding="utf-8")
 

@@ -19,5 +19,5 @@ export CI=true TAGKIT_TRUST=full TAGKIT_TRUST_SEED="$seed" TAGKIT_TRUST_COUNTS="
 status=0
 "$python" -m pytest -q -n 2 --dist loadfile tests/trust --basetemp "$work/tmp" -o tmp_path_retention_policy=none \
   --junitxml "$work/results.xml" </dev/null || status=$?
-"$python" bench/full_trust.py "$work/counts.jsonl" "$work/results.xml" "$seed"
+"$python" bench/full_trust.py "$work/counts.jsonl" "$seed" "$work/results.xml"
 exit "$status"
