@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import xml.etree.ElementTree as ET  # of our own test runner
 from collections import Counter
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import NamedTuple
 from machine import described
 
 OUT = Path(__file__).with_suffix(".txt")
+_FOLDERS = re.compile(r"(?<![\w.])/(?:[^/\s'\"<>]+/)+")  # of the machine that it ran on
 
 
 class Part(NamedTuple):
@@ -84,8 +86,8 @@ def verdict(results: Path) -> str:
         for case in suite.iter("testcase"):
             for kind in ("failure", "error", "skipped"):
                 if (found := case.find(kind)) is not None:
-                    reason = (found.get("message") or "").splitlines() or [""]
-                    lines.append(f"  {kind}: {case.get('name')}: {reason[0][:200]}")
+                    said = (found.get("message") or "").partition("\n")[0]
+                    lines.append(f"  {kind}: {case.get('name')}: {_FOLDERS.sub('…/', said)[:200]}")
     return "\n".join(lines) + "\n"
 
 
