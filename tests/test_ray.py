@@ -140,7 +140,7 @@ def actors(node: Any) -> list[psutil.Process]:
 def lose_both(cluster: Any, struck: list[str]) -> None:
     """Wait until both nodes are at work; then kill the worker of one, and all of the other one."""
     held: dict[int, psutil.Process] = {}
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180  # a busy machine takes its time to start a worker
     while len(held) < 2 and time.monotonic() < until:
         for number, node in enumerate(cluster.nodes):
             for process in actors(node) if number not in held else ():
