@@ -79,6 +79,19 @@ def content(path: str | os.PathLike[str], most: int = SMALL) -> bytes:
     return data
 
 
+def unpacked(file: BinaryIO) -> int | None:
+    """Return the bytes that a zip archive says it unpacks to; None for what is none. The file is at its
+    start again. Raises ValueError and what zipfile raises for a damaged one."""
+    import zipfile
+
+    size = None
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    file.seek(0)
+    return size
+
+
 def lines(
     path: str | os.PathLike[str], *, errors: str = "strict", most: int = TABLE
 ) -> Iterator[str]:

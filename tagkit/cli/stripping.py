@@ -42,7 +42,7 @@ class Strip:
                     yield found[0]
 
         header = Header(__version__, "", {})
-        return Waiting(changes(), header, self._journal.folder), layouts
+        return Waiting(changes(), header, self._journal.path.parent), layouts
 
     def _look(self, path: Path) -> tuple[FileChange, Layout] | None:
         """Return what to strip from a file, and with which layout; None where there is nothing."""

@@ -67,15 +67,9 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
 
 def _refuse_bomb(file: BinaryIO) -> None:
     """A megabyte of a zip archive can unpack to a gigabyte."""
-    if zipfile.is_zipfile(file):
-        file.seek(0)
-        with zipfile.ZipFile(file) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > _MOST_ARRAYS:
-            raise ValueError(
-                f"it unpacks to {unpacked:,} bytes, and at most {_MOST_ARRAYS:,} are read"
-            )
-    file.seek(0)
+    size = strangers.unpacked(file)
+    if size is not None and size > _MOST_ARRAYS:
+        raise ValueError(f"it unpacks to {size:,} bytes, and at most {_MOST_ARRAYS:,} are read")
 
 
 def _sound(array: object) -> NDArray[Any]:

@@ -43,8 +43,6 @@ _HINTS = {
     sqlite3.SQLITE_PERM: "may this user read and write it, and its folder?",
     sqlite3.SQLITE_IOERR: "is the disk full, or failing?",
 }
-# What a function that makes something of a damaged row may stumble over.
-_ODD_ROW = (ValueError, TypeError, OverflowError, RecursionError)
 
 
 class Database:
@@ -142,7 +140,7 @@ class Database:
             found = self._connection.execute(query, parameters)
             try:
                 return [make(row) for row in found]
-            except _ODD_ROW as error:
+            except checks.ODD_ROW as error:
                 raise self.damaged(str(error)) from error
 
     def onwards(self, last: bytes, reached: bytes) -> bytes:

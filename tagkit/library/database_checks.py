@@ -15,6 +15,9 @@ from typing import Any, TypeAlias, get_args
 
 Row: TypeAlias = tuple[Any, ...]
 
+ODD_ROW = (ValueError, TypeError, OverflowError, RecursionError)
+"""What a function that makes something of a damaged row may stumble over."""
+
 _BESIDE = ("-wal", "-shm", "-journal")  # where SQLite keeps what is not in the database yet
 
 

@@ -35,13 +35,13 @@ from tagkit import strangers
 from tagkit.errors import RecipeError
 from tagkit.files import whole
 from tagkit.recipe import Recipe
+from tagkit.weights import checkpoint
 
 #: What may differ when a run goes on.
 FREE = {"title", "licence", "training_data", "notes", "train.patience"}
 
 _PARTS = ".*.part"  # what tagkit.files leaves of a write that was killed
 _LOCK = ".lock"
-_ROOM = 512 << 20  # bytes that reading a checkpoint may take besides what it holds
 
 
 class Run:
@@ -159,9 +159,7 @@ class Run:
         if not path.exists():
             return None
         try:
-            room = 4 * path.stat().st_size + _ROOM
-            with strangers.opened(path) as file, strangers.bounded_memory(room):
-                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+            state: dict[str, Any] = checkpoint.load(path)
         except Exception as error:  # a damaged one may fail in any way
             raise RecipeError(
                 f"cannot be read: {type(error).__name__}",

@@ -9,9 +9,8 @@ network was trained on them and they differ from ours by rounding.
 from __future__ import annotations
 
 import os
-import zipfile
 from difflib import get_close_matches
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,7 +21,7 @@ from tagkit.features import FrontEndModule, build
 from tagkit.front_end import FrontEnd
 from tagkit.models import CATALOGUE, TagModel, entry
 from tagkit.vocab import CATEGORIES, VOCABULARIES, Tag, canonical, known
-from tagkit.weights import assemble
+from tagkit.weights import assemble, checkpoint
 from tagkit.weights.card import Card
 from tagkit.weights.header import naming
 
@@ -35,7 +34,6 @@ _FRONT_END = {
 
 
 _MOST_BYTES = 1 << 31
-_ROOM = 512 << 20  # bytes that reading a checkpoint may take besides what it holds
 
 
 class Labels(NamedTuple):
@@ -104,14 +102,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """Return the state dict in a ``.pth`` file. Raises WeightsError for anything else in it."""
     with naming(path):
         try:
-            with strangers.opened(path) as file:
-                size = os.fstat(file.fileno()).st_size
-                if size > _MOST_BYTES:
-                    raise WeightsError(f"has {size:,} bytes: no checkpoint of a tagger")
-                # Its pickle builds plain values only, but may build the same one a million times.
-                with strangers.bounded_memory(4 * size + _ROOM):
-                    _refuse_bomb(file, size)
-                    state = torch.load(file, map_location="cpu", weights_only=True)
+            state = checkpoint.load(path, most=_MOST_BYTES)
         except (OSError, WeightsError):
             raise
         except Exception as error:  # a pickle from a stranger may fail in any way
@@ -188,19 +179,3 @@ def _sized(architecture: str, tags: int, state: dict[str, Tensor]) -> tuple[str,
         except WeightsError as error:
             refusals.append(error)
     raise refusals[0]
-
-
-def _refuse_bomb(file: BinaryIO, size: int) -> None:
-    """A checkpoint stores its tensors as they are: one that unpacks to more than itself is a trap."""
-    zipped = zipfile.is_zipfile(file)
-    file.seek(0)
-    if not zipped:
-        return
-    try:
-        with zipfile.ZipFile(file) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise WeightsError(f"is a damaged checkpoint: {error}") from error
-    file.seek(0)
-    if unpacked > size:
-        raise WeightsError("is a compressed checkpoint, which torch never writes")

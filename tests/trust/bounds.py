@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +14,20 @@ _LIMIT = (
     "import os, resource, sys; most = int(sys.argv[1]);"
     " resource.setrlimit(resource.RLIMIT_DATA, (most, most)); os.execv(sys.argv[2], sys.argv[2:])"
 )
+
+
+def make_odd(place: Path, kind: str) -> None:
+    """Put there what is no file: a pipe that nobody fills, a device without an end, a folder, a link in a circle."""
+    if kind == "a pipe":
+        os.mkfifo(place)
+    elif kind == "a device":
+        place.symlink_to("/dev/zero")
+    elif kind == "a folder":
+        place.mkdir()
+    elif kind == "a loop":
+        place.symlink_to(place)
+    else:
+        raise ValueError(kind)
 
 
 @contextmanager

@@ -186,6 +186,16 @@ def chosen(part: str, cases: list[tuple[str, ...]], ci: int) -> list[tuple[str, 
     return cases if size.FULL else sorted(size.draws(part).sample(cases, min(ci, len(cases))))
 
 
+def every_command_refuses(case: Case, which: str) -> None:
+    """Each names the database and leaves it, all else of the home, and the music as they are."""
+    before = tree(case.shelf.home)
+    for words in commands(which):
+        done = case.run(words)
+        assert named(done, case.databases[which]), (words, done.stderr)
+        assert tree(case.shelf.home).items() >= before.items(), words
+    case.untouched()
+
+
 REFUSED = [(which, name) for which in TABLES for name in refused(which)]
 
 
@@ -193,14 +203,8 @@ REFUSED = [(which, name) for which in TABLES for name in refused(which)]
 def test_what_is_no_database_of_ours_is_refused_and_left_as_it_is(
     case: Case, which: str, name: str
 ) -> None:
-    path = case.databases[which]
-    refused(which)[name](path)
-    before = tree(case.shelf.home)
-    for words in commands(which):
-        done = case.run(words)
-        assert named(done, path), (words, done.stderr)
-        assert tree(case.shelf.home).items() >= before.items(), words
-    case.untouched()
+    refused(which)[name](case.databases[which])
+    every_command_refuses(case, which)
 
 
 CUTS = [(which, str(part)) for which in TABLES for part in range(50)]
@@ -213,12 +217,7 @@ def test_a_database_that_was_cut_off_is_refused(case: Case, which: str, part: st
     if int(part) == 0:  # an empty file is an empty database, as one that mktemp has made
         assert case.run("history").returncode == 0
         return
-    before = tree(case.shelf.home)
-    for words in commands(which):
-        done = case.run(words)
-        assert named(done, path), (words, done.stderr)
-        assert tree(case.shelf.home).items() >= before.items(), words
-    case.untouched()
+    every_command_refuses(case, which)
 
 
 def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:

@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 from tagkit.errors import AudioError, NoWriterError, TagError
 from tagkit.library import payload
 from tagkit.library.containers import apev2, asf, flac, id3, mp4, vorbis
-from tagkit.library.containers.base import BROKEN, Native, TagFile, TagOptions
+from tagkit.library.containers.base import BROKEN, Native, TagFile, TagOptions, broken
 from tagkit.library.containers.splice import NoWriter
 from tagkit.library.fields import FieldMap
 
@@ -74,4 +74,4 @@ def _opened(path: str, mode: str) -> Iterator[BinaryIO]:
     except OSError as error:
         raise TagError(f"cannot use the tag: {error.strerror or error}", path=path) from error
     except BROKEN as error:
-        raise TagError(f"broken: {str(error) or type(error).__name__}", path=path) from error
+        raise broken(error, path) from error

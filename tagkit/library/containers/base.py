@@ -37,6 +37,11 @@ BROKEN = (
 )
 
 
+def broken(error: Exception, path: str) -> TagError:
+    """Return the error for a file in which a parser met one of :data:`BROKEN`."""
+    return TagError(f"broken: {str(error) or type(error).__name__}", path=path)
+
+
 @dataclass(frozen=True)
 class TagOptions:
     """``v23_separator`` joins values in ID3v2.3, which has no lists. ``also_txxx`` writes TXXX:MOOD
@@ -123,9 +128,7 @@ class TagFile:
                     raise Broken(f"its {field} is longer than any list of labels")
                 found.update(dict.fromkeys(values))
         except BROKEN as error:  # what the file calls one item is none
-            raise TagError(
-                f"broken: {str(error) or type(error).__name__}", path=self._path
-            ) from error
+            raise broken(error, self._path) from error
         return list(found)
 
     def set(self, field: str, values: Sequence[str]) -> None:

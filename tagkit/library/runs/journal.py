@@ -78,10 +78,6 @@ class Journal:
         self._db.close()
 
     @property
-    def folder(self) -> Path:
-        return self._db.path.parent
-
-    @property
     def path(self) -> Path:
         return self._db.path
 

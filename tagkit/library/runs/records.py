@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from tagkit.library.change import FieldChange
-from tagkit.library.database_checks import columns
+from tagkit.library.database_checks import ODD_ROW, columns
 from tagkit.library.fields import DEFAULTS
 
 VERSION = 1
@@ -90,7 +90,7 @@ def read_run(row: tuple[Any, ...]) -> Run:
         return Run(
             number, kind, started, finished, argv, version, model, settings, files, int(undone)
         )
-    except _ODD as error:
+    except ODD_ROW as error:
         raise ValueError(f"run {row[0]}: {error}") from error
 
 
@@ -115,11 +115,8 @@ def read_write(row: tuple[Any, ...]) -> Write:
             reverts=reverts,
             redo=_path(redo) if redo is not None else None,
         )
-    except _ODD as error:
+    except ODD_ROW as error:
         raise ValueError(f"write {row[0]}: {error}") from error
-
-
-_ODD = (ValueError, TypeError, OverflowError, RecursionError)
 
 
 def _path(name: bytes) -> Path:

@@ -196,14 +196,8 @@ def test_names_of_tensors_lead_nowhere(sound: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["x.safetensors", "x.toml"])
 def test_what_is_no_file_is_refused_without_waiting(kind: str, name: str, tmp_path: Path) -> None:
     path = tmp_path / name
-    if kind == "a pipe":
-        os.mkfifo(path)
-    elif kind == "a device":
-        path.symlink_to("/dev/zero")
-    elif kind == "a folder":
-        path.mkdir()
-    elif kind == "a loop":
-        path.symlink_to(path)
+    if kind != "nothing":
+        bounds.make_odd(path, kind)
     with bounds.soon(2):
         if path.suffix == ".safetensors":
             for read in READERS:

@@ -220,15 +220,11 @@ def test_an_ignore_file_that_is_none_costs_its_folder_only(kind: str, tmp_path: 
 
 
 def _be(place: Path, kind: str) -> None:
-    if kind == "a pipe":
-        os.mkfifo(place)
-    elif kind == "a device":
-        place.symlink_to("/dev/zero")
-    elif kind == "a folder":
-        place.mkdir()
-    elif kind == "100 MB":
+    if kind == "100 MB":
         with place.open("wb") as file:
             file.truncate(100 << 20)
+    elif kind != "no text":
+        bounds.make_odd(place, kind)
     else:
         place.write_bytes(b"\xff\xfe*\n\x80[\xff]\n")
 
